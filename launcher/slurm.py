@@ -1,0 +1,160 @@
+"""slurm: a few lines around sbatch, squeue, scontrol and scancel.
+
+Nothing here decides anything. Commands are lists, never shell strings; every call
+has a time-out, since a busy controller can keep a client waiting for ever.
+"""
+import os
+import re
+import subprocess
+import time
+from typing import NamedTuple
+
+from launcher.refusal import Refusal
+
+SBATCH_TIMEOUT = 60   # seconds; at MaxJobCount sbatch sleeps and retries instead of failing
+ASK_TIMEOUT = 30
+# What finds the cluster and the account goes on to sbatch. The rest of an allocation
+# that the launcher happens to run in (SLURM_CPU_BIND, SBATCH_ARRAY_INX...) must not.
+PASSED_ON = {"SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT", "SBATCH_ACCOUNT", "SBATCH_PARTITION", "SBATCH_QOS"}
+
+
+class SlurmError(Exception):
+    """A Slurm command failed or did not answer; its own words."""
+
+
+ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED",
+         "REVOKED", "TIMEOUT"}
+
+
+class Element(NamedTuple):
+    """One line of squeue: an array element, or a job without elements (index None)."""
+    job_id: str
+    index: int
+    state: str
+    reason: str
+    name: str
+
+    @property
+    def key(self):
+        """As the runner writes it in slurm_job: 409_3."""
+        return self.job_id if self.index is None else f"{self.job_id}_{self.index}"
+
+    @property
+    def in_queue(self):
+        """Waits or runs; not one that has ended."""
+        return self.state not in ENDED
+
+    @property
+    def stranded(self):
+        """Waits for a parent that can no longer end well, for ever."""
+        return self.state == "PENDING" and self.reason == "DependencyNeverSatisfied"
+
+
+def environment():
+    """The environment for sbatch."""
+    return {name: value for name, value in os.environ.items()
+            if name in PASSED_ON or not name.startswith(("SLURM_", "SBATCH_"))}
+
+
+def ask(command, timeout=ASK_TIMEOUT, cwd=None):
+    """Standard output of a Slurm command; raises SlurmError."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                              env=environment(), timeout=timeout, cwd=cwd)
+    except subprocess.TimeoutExpired:
+        raise SlurmError(f"{command[0]} gave no answer in {timeout} s")
+    except OSError as error:
+        raise SlurmError(f"{command[0]} cannot be run ({error.strerror})")
+    if done.returncode != 0:
+        raise SlurmError(" ".join(text(done.stderr).split()) or f"{command[0]} exited with {done.returncode}")
+    return text(done.stdout)
+
+
+def text(raw):
+    return raw.decode("utf-8", "replace")
+
+
+def largest_array():
+    """MaxArraySize: indices go up to one less. Raises Refusal where no controller answers."""
+    try:
+        found = re.search(r"^MaxArraySize\s*=\s*(\d+)", ask(["scontrol", "show", "config"]), re.MULTILINE)
+    except SlurmError as error:
+        raise Refusal(f"the Slurm controller does not answer ({error})",
+                      "again later, or --executor local")
+    if found is None or int(found.group(1)) < 2:
+        raise Refusal("this cluster allows no job arrays (MaxArraySize)", "--executor local")
+    return int(found.group(1))
+
+
+def sbatch_command(script, dependency):
+    """The words of one submission; dependency is '' or 'aftercorr:1:2'."""
+    return ["sbatch", "--parsable", *([f"--dependency={dependency}"] if dependency else []), script]
+
+
+def submit(script, dependency, name):
+    """Submits one array and returns its job id; raises SlurmError."""
+    try:
+        return job_id_of(ask(sbatch_command(script, dependency), SBATCH_TIMEOUT, os.path.dirname(script)))
+    except SlurmError as error:
+        # It may have been taken all the same: then its name is in the queue.
+        if "gave no answer" not in str(error) and "timed out" not in str(error).lower():
+            raise
+        found = wait_for_name(name)
+        if found:
+            return found
+        raise
+
+
+def wait_for_name(name, tries=3, pause=5):
+    for _ in range(tries):
+        time.sleep(pause)
+        try:
+            ids = [element.job_id for element in queue() if element.name == name]
+        except SlurmError:
+            continue
+        if ids:
+            return ids[0]
+    return None
+
+
+def job_id_of(output):
+    """What sbatch --parsable printed -> job id. Login banners may stand before the last line."""
+    lines = output.strip().splitlines()
+    found = re.match(r"(\d+)(;[\w.-]+)?\s*$", lines[-1]) if lines else None
+    if not found:
+        raise SlurmError(f"sbatch printed no job id, but {output[-200:]!r}")
+    return found.group(1)
+
+
+def queue():
+    """All elements of this user's jobs in one call, those that ended in the last minutes too.
+
+    Raises SlurmError.
+    """
+    output = ask(["squeue", "-r", "-h", "-u", str(os.getuid()), "--states=all", "-o", "%i|%T|%r|%j"])
+    return [element for element in map(element_of, output.splitlines()) if element]
+
+
+def element_of(line):
+    """'409_3|RUNNING|None|csa.x.train' -> Element; None for a line that is something else."""
+    found = re.match(r"(\d+)(?:_(\d+))?\|(\w+)\|([^|]*)\|(.*)$", line.strip())
+    if not found:
+        return None
+    job_id, index, state, reason, name = found.groups()
+    return Element(job_id, None if index is None else int(index), state, reason, name)
+
+
+def accounted_ends(keys):
+    """{'409_3': 'TIMEOUT'} from sacct; {} where there is no accounting, which is usual."""
+    try:
+        output = ask(["sacct", "-n", "-X", "-P", "-o", "JobID,State", "-j", ",".join(keys[:500])])
+    except SlurmError:
+        return {}
+    rows = [line.split("|") for line in output.splitlines()]
+    return {row[0]: row[1].split()[0] for row in rows if len(row) == 2 and row[1].strip()}
+
+
+def cancel(ids):
+    """Cancels jobs or elements ('12', '12_3'); raises SlurmError."""
+    for start in range(0, len(ids), 500):
+        ask(["scancel", *ids[start:start + 500]])

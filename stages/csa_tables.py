@@ -1,0 +1,288 @@
+"""csa_tables: the tables of a cross-study analysis.
+
+    Tree -> infer tasks -> scores -> all_scores -> mean, std, densed, generalization
+
+Examples:
+    report = collect(Tree("runs/csa_baseline"), "baseline")
+    report.files["r2_mean_csa_table.csv"]       # 'src,CCLE,gCSI\\nCCLE,0.75,...'
+
+Files (IMPROVE's names and formats; no value is an empty cell, never a zero):
+    all_scores.csv              met,split,value,src,trg,model
+    {met}_scores.csv            the same rows of one metric
+    {met}_mean_csa_table.csv    sources x targets, mean over splits, 4 decimals
+    {met}_std_csa_table.csv     sources x targets, ddof 1, unrounded
+    densed_csa_table.csv        within and across studies, pooled over pairs and splits
+    generalization.csv          G, Gn, Ga, Gna (not IMPROVE's; Partin et al.)
+"""
+import csv
+import io
+import math
+import re
+
+from metrics import METRICS, lower_is_better
+from results_tree import Gap, Report, Task, printable, read_results
+
+SCORES_HEADER = ("met", "split", "value", "src", "trg", "model")
+SHOWN = "r2"            # the metric of the table on the terminal
+
+
+def collect(tree, model):
+    """Returns the Report of a CSA tree; `model` names it where no plan does."""
+    tasks, gaps = csa_tasks(tree)
+    results = read_results(tree, [task for task in tasks if tree.verdict(task.name).state == "done"])
+    scored = [task for task in tasks if task.name in results and results[task.name].scores]
+    gaps += [tree.gap(task, results[task.name].problem if task.name in results else "")
+             for task in tasks if task.name not in results or not results[task.name].scores]
+    rows = score_rows(scored, results, model)
+    studies = sorted({task.source for task in tasks}), sorted({task.target for task in tasks})
+    notes = [f"{name}: {result.note}" for name, result in results.items() if result.note]
+    return Report(csa_files(rows, studies, model), len(scored), gaps,
+                  shown_table(rows, studies, gaps), notes)
+
+
+# ---- which tasks there are
+
+def csa_tasks(tree):
+    """Returns (tasks, gaps): the infer tasks that are planned or stand in the tree.
+
+    Tasks are sorted by source, target, split. Where nothing is planned, what was
+    preprocessed counts as planned. Adds to `tree` the tasks that no plan names.
+    A directory whose name can be read in two ways is a gap.
+    """
+    found = _pair_directories(tree, "infer")
+    if not tree.planned:
+        found |= _pair_directories(tree, "ml_data")
+    known, gaps = _known_studies(tree), []
+    for pair, split in sorted(found):
+        if f"infer/{pair}/split_{split}" not in tree.tasks:
+            cut = split_pair(pair, *known)
+            if cut:
+                _add_tasks(tree, pair, cut, split)
+            else:
+                gaps.append(_unclear_pair(pair, split))
+    tasks = [task for task in tree.tasks.values() if task.stage == "infer"
+             and None not in (task.source, task.target, task.split)]
+    return sorted(tasks, key=lambda task: (task.source, task.target, task.split)), gaps
+
+
+def _pair_directories(tree, top):
+    """Returns {(pair, split)} of OUT/top/PAIR/split_K."""
+    found = set()
+    for pair in tree.names(top):
+        for name in tree.names(f"{top}/{pair}"):
+            match = re.match(r"split_(0|[1-9][0-9]{0,8})\Z", name)
+            if match and "-" in pair:
+                found.add((pair, int(match.group(1))))
+    return found
+
+
+def _known_studies(tree):
+    """Returns (sources, studies): the names that plans, models/ and unmistakable pairs tell."""
+    tasks = tree.tasks.values()
+    pairs = [pair.split("-") for top in ("ml_data", "infer") for pair in tree.names(top)
+             if pair.count("-") == 1]
+    sources = {task.source for task in tasks} | set(tree.names("models"))
+    sources = sources or {source for source, _ in pairs}
+    studies = {task.target for task in tasks} | {study for pair in pairs for study in pair}
+    return sources, sources | studies
+
+
+def split_pair(pair, sources, studies):
+    """Returns (source, target) of a name 'source-target', None where it can be read in two ways.
+
+    A study's name may hold '-' itself: the cut that gives a known source is
+    preferred, then the one that gives a known target.
+    """
+    cuts = [(pair[:at], pair[at + 1:]) for at, letter in enumerate(pair)
+            if letter == "-" and 0 < at < len(pair) - 1]
+    known = [2 * (source in sources) + (target in studies) for source, target in cuts]
+    best = [cut for cut, points in zip(cuts, known) if points == max(known)]
+    return best[0] if len(best) == 1 else None
+
+
+def _add_tasks(tree, pair, cut, split):
+    """Adds the three tasks of a pair and split as IMPROVE's own workflow names them."""
+    at = f"{pair}/split_{split}"
+    data = Task(f"ml_data/{at}", "preprocess", *cut, split=split)
+    model = Task(f"models/{cut[0]}/split_{split}", "train", cut[0], split=split)
+    infer = Task(f"infer/{at}", "infer", *cut, split=split, parents=(data.name, model.name))
+    for task in (data, model, infer):
+        tree.tasks.setdefault(task.name, task)
+
+
+def _unclear_pair(pair, split):
+    task = Task(f"infer/{pair}/split_{split}", "infer", "", "", split)
+    return Gap(task, f"infer/{pair}", "infer", "unreadable", "its name does not say where the "
+               "source ends and the target begins, nor does a plan or a directory models/SOURCE")
+
+
+# ---- numbers
+
+def score_rows(tasks, results, model):
+    """Returns rows of SCORES_HEADER, by pair, metric (in the order of METRICS) and split."""
+    rows = [(met, task.split, results[task.name].scores[met], task.source, task.target,
+             task.model or model)
+            for task in tasks for met in METRICS if met in results[task.name].scores]
+    order = list(METRICS)
+    return sorted(rows, key=lambda row: (row[3], row[4], order.index(row[0]), row[1]))
+
+
+def mean(values):
+    """Returns the mean of a list; nan where it is empty."""
+    return _total(values) / len(values) if values else math.nan
+
+
+def std(values):
+    """Returns the standard deviation with ddof 1; nan below two values."""
+    if len(values) < 2:
+        return math.nan
+    center = mean(values)
+    return math.sqrt(_total([(value - center) * (value - center) for value in values])
+                     / (len(values) - 1))
+
+
+def _total(values):
+    try:
+        return math.fsum(values)
+    except (OverflowError, ValueError):     # out of the range of floats
+        return math.nan
+
+
+def rounded(value):
+    """Returns a value with 4 decimals, in the arithmetic of numpy, which IMPROVE's tables have."""
+    if not abs(value) < 1e11:               # no decimals to round; nan
+        return value
+    return math.copysign(round(abs(value) * 1e4) / 1e4, value)
+
+
+def pooled(rows, key):
+    """Returns {key(row): values} without nan, as pandas leaves them out."""
+    groups = {}
+    for row in rows:
+        if not math.isnan(row[2]):
+            groups.setdefault(key(row), []).append(row[2])
+    return groups
+
+
+def by_pair(rows):
+    return pooled(rows, lambda row: (row[3], row[4]))
+
+
+# ---- tables
+
+def csa_files(rows, studies, model):
+    """Returns {file name: text}; None for a metric's files where it has no score."""
+    files = {"all_scores.csv": csv_text(SCORES_HEADER, rows),
+             "densed_csa_table.csv": csv_text(("met", "mean", "std", "summary", "model"),
+                                              densed_rows(rows, model)),
+             "generalization.csv": csv_text(
+                 ("met", "measure", "src", "trg", "value", "targets", "model"),
+                 [row for met in METRICS for row in generalization_rows(
+                     met, by_pair(_of(rows, met)), studies, model)])}
+    for met in METRICS:
+        files.update(metric_files(met, _of(rows, met), studies))
+    return files
+
+
+def _of(rows, met):
+    return [row for row in rows if row[0] == met]
+
+
+def metric_files(met, rows, studies):
+    """Returns {file name: text} of one metric."""
+    names = (f"{met}_scores.csv", f"{met}_mean_csa_table.csv", f"{met}_std_csa_table.csv")
+    if not rows:
+        return dict.fromkeys(names)
+    groups = by_pair(rows)
+    means = {pair: rounded(mean(values)) for pair, values in groups.items()}
+    stds = {pair: std(values) for pair, values in groups.items()}
+    return dict(zip(names, (csv_text(SCORES_HEADER, rows), matrix_text(means, studies),
+                            matrix_text(stds, studies))))
+
+
+def matrix_text(values, studies):
+    """Returns a table of sources x targets; values: {(source, target): number}."""
+    sources, targets = studies
+    return csv_text(["src"] + targets, [[source] + [values.get((source, target))
+                                                    for target in targets] for source in sources])
+
+
+def densed_rows(rows, model):
+    """Returns (met, mean, std, within or cross, model), pooled over all pairs and splits."""
+    groups = pooled(rows, lambda row: (row[0], row[3] != row[4]))
+    return [(met, mean(values), std(values), "cross" if cross else "within", model)
+            for (met, cross), values in sorted(groups.items())]
+
+
+def generalization_rows(met, groups, studies, model):
+    """Returns what a metric says of generalization: (met, measure, src, trg, value, targets, model).
+
+    groups: {(source, target): values of splits}; g[s,t] is their mean. From
+    Partin et al., arXiv 2503.14356:
+        G    g[s,s]                     the model's score within its own study
+        Gn   g[s,t] / g[s,s]            for t != s
+        Ga   mean of g[s,t], t != s     `targets` is how many there were
+        Gna  mean of g[s,t] / g[s,s], t != s
+    Gn and Gna stand only for r2, pcc, scc and a positive g[s,s]: elsewhere the
+    ratio does not say which is better.
+    """
+    g = {pair: mean(values) for pair, values in groups.items()}
+    rows = []
+    for source in studies[0]:
+        across = [target for target in studies[1] if target != source and (source, target) in g]
+        within = g.get((source, source), math.nan)
+        rows.append(("G", source, source, within, 1))
+        rows.append(("Ga", source, "", mean([g[source, target] for target in across]), len(across)))
+        if within > 0 and not lower_is_better(met):
+            ratios = [g[source, target] / within for target in across]
+            rows += [("Gn", source, target, ratio, 1) for target, ratio in zip(across, ratios)]
+            rows.append(("Gna", source, "", mean(ratios), len(across)))
+    order = ("G", "Gn", "Ga", "Gna")
+    rows.sort(key=lambda row: order.index(row[0]))
+    return [(met,) + row + (model,) for row in rows if math.isfinite(row[3])]
+
+
+# ---- text
+
+def csv_text(header, rows):
+    """Returns a CSV text; a cell without a finite number is empty, a float has all its digits."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return file.getvalue()
+
+
+def _cell(value):
+    if value is None or isinstance(value, float) and not math.isfinite(value):
+        return ""
+    return repr(value) if isinstance(value, float) else value
+
+
+def shown_table(rows, studies, gaps):
+    """Returns the table for the terminal: SHOWN's mean over splits, sources x targets."""
+    groups = by_pair(_of(rows, SHOWN))
+    if not groups:
+        return f"no {SHOWN}"
+    short = {(gap.task.source, gap.task.target) for gap in gaps} & set(groups)
+    blank = " " if short else ""        # below the star
+    lines = [[""] + [target + blank for target in studies[1]]]
+    for source in studies[0]:
+        pairs = [(source, target) for target in studies[1]]
+        lines.append([source] + [_shown_cell(groups.get(pair), "*" if pair in short else blank)
+                                 for pair in pairs])
+    text = f"{SHOWN}, mean over splits (rows: source, columns: target)\n" + aligned(lines)
+    return text + ("\n* some splits are missing" if short else "")
+
+
+def _shown_cell(values, mark):
+    return f"{rounded(mean(values)):.4f}{mark}" if values else "-" + mark
+
+
+def aligned(lines):
+    """Returns rows of texts as lines with columns; the first to the left, the others to the right."""
+    lines = [list(map(printable, line)) for line in lines]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return "\n".join("  ".join(text.rjust(width) if at else text.ljust(width)
+                               for at, (text, width) in enumerate(zip(line, widths))).rstrip()
+                     for line in lines)

@@ -1,0 +1,171 @@
+"""slurm_cluster: a real Slurm of four nodes on loopback, started and stopped by the tests.
+
+    munged (if none runs) -> slurmctld -> four slurmd, each 2 cores, in a directory of its own
+
+Needs root and Debian's slurm-wlm and munge; `why_not()` says what is missing. There
+is no slurmdbd on purpose: many clusters have none, and nothing may depend on it.
+"""
+import atexit
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scancel", "scontrol")
+NODES = ("n1", "n2", "n3", "n4")
+
+CONFIGURATION = """\
+ClusterName=test
+SlurmctldHost=localhost
+SlurmctldPort={controller}
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={munge}
+CryptoType=crypto/munge
+StateSaveLocation={directory}/state
+SlurmdSpoolDir={directory}/spool/%n
+SlurmctldPidFile={directory}/slurmctld.pid
+SlurmdPidFile={directory}/slurmd-%n.pid
+SlurmctldLogFile={directory}/log/slurmctld.log
+SlurmdLogFile={directory}/log/slurmd-%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SchedulerType=sched/backfill
+SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+ReturnToService=2
+MaxArraySize={largest_array}
+SlurmdTimeout={slurmd_timeout}
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+MpiDefault=none
+KillWait=5
+{more}
+NodeName=n[1-4] NodeHostname=localhost NodeAddr=127.0.0.1 Port=[{ports}] CPUs=2 RealMemory=4000 State=UNKNOWN
+PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def why_not():
+    """Why no cluster can be started here; '' where it can."""
+    missing = [program for program in PROGRAMS if shutil.which(program) is None]
+    if missing:
+        return f"no real Slurm here: {', '.join(missing)} not found (Debian packages slurm-wlm and munge)"
+    return "" if os.geteuid() == 0 else "no real Slurm here: starting one needs root"
+
+
+class Cluster:
+    """A running cluster; clients find it by `environment`."""
+
+    def __init__(self, largest_array=1001, slurmd_timeout=300, more=""):
+        self.directory = tempfile.mkdtemp(prefix="slurm.")
+        for name in ("state", "spool", "log", "munge", *(f"spool/{node}" for node in NODES)):
+            os.makedirs(os.path.join(self.directory, name), exist_ok=True)
+        os.chmod(self.directory, 0o755)
+        first = free_ports(5)
+        self.configuration = os.path.join(self.directory, "slurm.conf")
+        with open(self.configuration, "w") as file:
+            file.write(CONFIGURATION.format(
+                directory=self.directory, controller=first, ports=f"{first + 1}-{first + 4}", more=more,
+                largest_array=largest_array, slurmd_timeout=slurmd_timeout, munge=self.munge_socket()))
+        self.environment = dict(os.environ, SLURM_CONF=self.configuration)
+        self.processes = {}
+        atexit.register(self.stop)
+        self.start_munge()
+        self.start("slurmctld")
+        for node in NODES:
+            self.start(node)
+        self.wait_until_idle()
+
+    def munge_socket(self):
+        return os.path.join(self.directory, "munge", "socket")
+
+    def start_munge(self):
+        """A munged of our own: key, socket and log in our directory."""
+        directory = os.path.join(self.directory, "munge")
+        key = os.path.join(directory, "key")
+        with open(key, "wb") as file:
+            file.write(os.urandom(128))
+        os.chmod(key, 0o400)
+        os.chmod(directory, 0o755)
+        self.processes["munged"] = subprocess.Popen(
+            ["munged", "--foreground", "--force", f"--key-file={key}", f"--socket={self.munge_socket()}",
+             f"--pid-file={directory}/pid", f"--log-file={directory}/log", f"--seed-file={directory}/seed"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(lambda: os.path.exists(self.munge_socket()), 20, "munged's socket")
+
+    def start(self, name):
+        """Starts 'slurmctld' or a node's slurmd, in the foreground under our eyes."""
+        command = ["slurmctld", "-D", "-f", self.configuration] if name == "slurmctld" else \
+            ["slurmd", "-D", "-f", self.configuration, "-N", name]
+        self.processes[name] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                                env=self.environment, start_new_session=True)
+
+    def kill(self, name, number=signal.SIGTERM):
+        """Ends one daemon and waits for it."""
+        process = self.processes.pop(name)
+        process.send_signal(number)
+        process.wait(30)
+
+    def run(self, *command, check=True):
+        """Output of a Slurm client command."""
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self.environment,
+                              universal_newlines=True, timeout=60)
+        if check and done.returncode:
+            raise RuntimeError(f"{command}: {done.stdout}")
+        return done.stdout
+
+    def wait_until_idle(self):
+        def idle():
+            states = self.run("sinfo", "-h", "-N", "-o", "%T", check=False).split()
+            return len(states) == len(NODES) and all(state == "idle" for state in states)
+        wait_for(idle, 60, "four idle nodes")
+
+    def wait_until_empty(self, seconds=120):
+        wait_for(lambda: not self.run("squeue", "-h").strip(), seconds, "an empty queue")
+
+    def stop(self):
+        """Cancels every job, ends the daemons that we started, removes the directory."""
+        atexit.unregister(self.stop)
+        if "slurmctld" in self.processes:
+            subprocess.run(["scancel", "-u", "root"], env=self.environment, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, timeout=30)
+            time.sleep(0.5)
+        for name in [*(n for n in self.processes if n in NODES), "slurmctld", "munged"]:
+            if name in self.processes:
+                try:
+                    self.kill(name)
+                except subprocess.TimeoutExpired:
+                    self.processes.pop(name, None)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def wait_for(condition, seconds, what):
+    deadline = time.time() + seconds
+    while not condition():
+        if time.time() > deadline:
+            raise RuntimeError(f"{what} did not come in {seconds} s")
+        time.sleep(0.1)
+
+
+def free_ports(count):
+    """The first of `count` ports in a row that nobody listens on."""
+    start = 20000 + os.getpid() % 20000
+    while not all(port_is_free(start + offset) for offset in range(count)):
+        start += count
+    return start
+
+
+def port_is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False

@@ -1,0 +1,4 @@
+"""toy_infer_improve: see toy."""
+import toy
+
+toy.run("infer")

@@ -1,0 +1,4 @@
+"""toy_preprocess_improve: see toy."""
+import toy
+
+toy.run("preprocess")

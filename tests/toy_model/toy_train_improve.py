@@ -1,0 +1,4 @@
+"""toy_train_improve: see toy."""
+import toy
+
+toy.run("train")
