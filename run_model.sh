@@ -119,7 +119,7 @@ use_container() {
   if [[ ! -e $1 ]]; then return 1; fi
   RUN_PYTHON=("$program" exec)
   if [[ -n ${CUDA_VISIBLE_DEVICES:-} || -e /dev/nvidia0 ]]; then RUN_PYTHON+=(--nv); fi
-  for directory in "$OUTPUT_DIR" "$ROOT" "$HERE/stages" "${SCRIPT%/*}" ${INPUTS[@]+"${INPUTS[@]}"}; do
+  for directory in "$OUTPUT_DIR" "$ROOT" "$MODEL_DIR" "${SCRIPT%/*}" ${INPUTS[@]+"${INPUTS[@]}"}; do
     RUN_PYTHON+=(--bind "$directory")
   done
   RUN_PYTHON+=("$1" python)
@@ -168,7 +168,7 @@ absolute() { case $1 in /*) ABSOLUTE=$1 ;; *) ABSOLUTE=$PWD/$1 ;; esac; }
 read_words() {
   local at
   absolute "${WORDS[1]}"
-  SCRIPT=$ABSOLUTE WORDS[1]=$ABSOLUTE OUTPUT_DIR='' INPUTS=()
+  SCRIPT=$ABSOLUTE WORDS[1]=$ABSOLUTE OUTPUT_DIR='' INPUTS=() MODEL_DIR=$HERE/stages
   case ${WORDS[0]} in
     venv:*|apptainer:*) absolute "${WORDS[0]#*:}"; WORDS[0]=${WORDS[0]%%:*}:$ABSOLUTE ;;
   esac
@@ -176,6 +176,7 @@ read_words() {
     absolute "${WORDS[at + 1]}"
     case ${WORDS[at]} in
       --output_dir) OUTPUT_DIR=$ABSOLUTE WORDS[at + 1]=$ABSOLUTE ;;
+      --train_script) MODEL_DIR=${ABSOLUTE%/*} ;;   # of a trial
       --input_dir|--input_data_dir|--input_model_dir) INPUTS+=("$ABSOLUTE"); WORDS[at + 1]=$ABSOLUTE ;;
     esac
   done
@@ -238,7 +239,7 @@ json_list() {  # WORD... -> JSON
 status_value() {  # DIRECTORY KEY -> VALUE, as it stands in the file
   local line
   VALUE=''
-  if [[ ! -r $1/stage_status.json ]]; then return 1; fi
+  if [[ ! -f $1/stage_status.json || ! -r $1/stage_status.json ]]; then return 1; fi
   while IFS= read -r line; do
     if [[ $line == *"\"$2\": "* && ${line%%\":*} == *"\"$2" ]]; then
       VALUE=${line#*: } VALUE=${VALUE%,} VALUE=${VALUE%\}}
@@ -253,7 +254,7 @@ now() { date -u '+%Y-%m-%dT%H:%M:%SZ %s %N'; }
 begin_attempt() {  # -> ATTEMPT STARTED STAMP
   local seconds nanoseconds
   ATTEMPT=1
-  if status_value "$OUTPUT_DIR" attempt && [[ $VALUE =~ ^[0-9]+$ ]]; then ATTEMPT=$((VALUE + 1)); fi
+  if status_value "$OUTPUT_DIR" attempt && [[ $VALUE =~ ^[0-9]{1,9}$ ]]; then ATTEMPT=$((10#$VALUE + 1)); fi
   read -r STARTED seconds nanoseconds < <(now)
   STARTED_MS=$((seconds * 1000 + 10#${nanoseconds:0:3}))
   STAMP=$STARTED.${nanoseconds:0:6}.$HOST.$$

@@ -14,8 +14,8 @@ Writes OUT/{ml_data,models,infer}/ as IMPROVE does, and OUT/scores/ (runs/csa_MO
 import sys
 
 import launcher.check_python  # noqa: F401  (first: a sentence instead of a SyntaxError)
-from launcher import benchmark, launch, options, stage_words
-from launcher.tasks import Task
+from launcher import benchmark, hyperparameters, launch, options, stage_words
+from launcher.tasks import Plan, Task
 
 EPILOG = """
 To run every study against every other:      python3 workflow_csa.py
@@ -33,6 +33,7 @@ def parser():
     group = made.add_argument_group("cross-study analysis")
     group.add_argument("--target", "--target_datasets", nargs="+", metavar="NAME",
                        help="studies to predict (all in the data)")
+    options.add_hyperparameters_option(group)
     group.add_argument("--only_cross_study", action="store_true", help="leave out source = target (off)")
     return made
 
@@ -55,8 +56,9 @@ def plan(wanted, data):
     targets = benchmark.choose_studies(wanted.target, data, "--target")
     pairs = [(source, split) for source in sources
              for split in benchmark.choose_splits(wanted.split, source, data)]
-    return [task for place in range(len(targets))
-            for task in tasks_of_place(place, pairs, targets, wanted, data)]
+    return Plan([task for place in range(len(targets))
+                 for task in tasks_of_place(place, pairs, targets, wanted, data)],
+                notes=hyperparameters.notes_for(wanted, sources))
 
 
 def tasks_of_place(place, pairs, targets, wanted, data):

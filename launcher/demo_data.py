@@ -33,8 +33,9 @@ NUMBER_OF_FACTORS = 4      # latent properties of each cell line and each drug
 NUMBER_OF_BITS = 512
 NUMBER_OF_DESCRIPTORS = 16
 MARKER = "SYNTHETIC_DATA.txt"
-MARKER_TEXT = ("All data in this folder are synthetic: made by launcher/demo_data.py from random numbers, "
-               "under the names of real studies, and say nothing about any drug, gene or cell line.\n")
+MARKER_TEXT = ("All data in this folder are synthetic: made by launcher/demo_data.py from random "
+               "numbers, under the names of real studies, and say nothing about any drug, gene "
+               "or cell line.\n")
 
 Study = namedtuple("Study", "name cells drugs coverage shift")
 STUDIES = [
@@ -46,8 +47,8 @@ STUDIES = [
     Study("gCSI", 100, 16, 1.00, -0.06),
 ]
 
-RESPONSE_COLUMNS = ["source", "improve_sample_id", "improve_chem_id", "study", "auc", "ic50", "ec50",
-                    "ec50se", "r2fit", "einf", "hs", "aac1", "auc1", "dss1"]
+RESPONSE_COLUMNS = ["source", "improve_sample_id", "improve_chem_id", "study", "auc", "ic50",
+                    "ec50", "ec50se", "r2fit", "einf", "hs", "aac1", "auc1", "dss1"]
 
 # Genes that models select by name (LINCS landmarks): Ensembl, Entrez, symbol
 GENES = [
@@ -146,8 +147,10 @@ def curve_values(rng, auc):
     """Returns the texts of auc ... dss1, where all others loosely follow auc."""
     ic50 = 4.0 + 5.0 * (1.0 - auc) + 0.3 * normal(rng)
     einf = max(0.0, auc - 0.3 * rng.random())
-    values = [auc, ic50, ic50 + 0.2 * rng.random(), 0.5 * rng.random(), 1.0 - 0.6 * rng.random(), einf,
-              0.3 + 3.7 * rng.random(), 1.0 - auc, min(1.0, auc + 0.02), max(0.0, 0.9 - auc)]
+    ec50, ec50se, r2fit = ic50 + 0.2 * rng.random(), 0.5 * rng.random(), 1.0 - 0.6 * rng.random()
+    slope = 0.3 + 3.7 * rng.random()
+    values = [auc, ic50, ec50, ec50se, r2fit, einf, slope, 1.0 - auc, min(1.0, auc + 0.02),
+              max(0.0, 0.9 - auc)]
     texts = [repr(round(value, 4)) for value in values]
     if einf > 0.9:       # the curve never comes down to half
         texts[1] = ""
@@ -166,7 +169,7 @@ def split_files(rows):
 
 
 def study_splits(name, order):
-    """Returns the files of one study; the test rows of split k are fold k, its val rows fold k + 1."""
+    """Returns the files of one study: split k tests on fold k and validates on fold k + 1."""
     files = {}
     for split in range(NUMBER_OF_SPLITS):
         parts = {"train": [], "val": [], "test": []}
@@ -181,11 +184,12 @@ def study_splits(name, order):
 # ---- features
 
 def expression_rows(rng, cells):
-    """Returns cancer_gene_expression.tsv: three header rows, then log2 expression of each cell line."""
+    """Returns cancer_gene_expression.tsv: three header rows, then log2 values of each cell line."""
     weights = [[normal(rng) for _ in range(NUMBER_OF_FACTORS)] for _ in GENES]
     rows = [[""] + [gene[level] for gene in GENES] for level in range(3)]
     for name in sorted(cells):
-        values = [max(0.0, 6.0 + mixture(gene, cells[name]) + 0.4 * normal(rng)) for gene in weights]
+        values = [max(0.0, 6.0 + mixture(gene, cells[name]) + 0.4 * normal(rng))
+                  for gene in weights]
         rows.append([name] + [repr(round(value, 4)) for value in values])
     return rows
 
@@ -203,7 +207,8 @@ def fingerprint_rows(rng, drugs):
 def descriptor_rows(rng, drugs):
     """Returns drug_mordred.tsv: mixtures of the factors, each in a scale of its own."""
     weights = [[normal(rng) for _ in range(NUMBER_OF_FACTORS)] for _ in range(NUMBER_OF_DESCRIPTORS)]
-    rows = [["improve_chem_id"] + [f"mordred.D{column}" for column in range(NUMBER_OF_DESCRIPTORS)]]
+    names = [f"mordred.D{column}" for column in range(NUMBER_OF_DESCRIPTORS)]
+    rows = [["improve_chem_id"] + names]
     for name in sorted(drugs):
         values = [(column + 1) * (mixture(weight, drugs[name]) + 0.3 * normal(rng))
                   for column, weight in enumerate(weights)]
@@ -218,7 +223,7 @@ def smiles_rows(drugs):
         first, second, third, fourth = [
             choice[min(len(choice) - 1, max(0, int(factor * 1.8 + len(choice) / 2)))]
             for choice, factor in zip(GROUPS, drugs[name])]
-        chain = "C" * (1 + int(2 * abs(drugs[name][0] + drugs[name][1])))
+        chain = "C" * (1 + int(3 * abs(drugs[name][0] + drugs[name][1])))
         rows.append([name, f"c2({first})c({second})c({chain})c({third})cc2{fourth}"])
     return rows
 

@@ -46,12 +46,13 @@ def run(workflow, parser, plan, argv):
         return look.cancel(workflow, options)
     check(options)
     data = find_data(options)
-    tasks = with_collector(plan(options, data), options)
+    wanted = plan(options, data)
+    tasks = with_collector(wanted.tasks, options)
     if options.adopt:
         adopt(tasks, options)
     resume.refuse_foreign(tasks, options.output_dir, options.redo)
     why = resume.decide(tasks, options.output_dir, options.redo)
-    say_plan(workflow, tasks, why, options)
+    say_plan(workflow, tasks, why, [*options.notes, *wanted.notes], options)
     if not why:
         print_summary(options.output_dir)
         return 0
@@ -60,10 +61,11 @@ def run(workflow, parser, plan, argv):
     arrays = arrays_of(chosen, template_of, largest, options.max_running)
     texts = {array.template: templates.read_template(array.template) for array in arrays}
     render_all(workflow, arrays, texts, options, os.path.join(options.output_dir, "launches", "x"))
+    write_files(options.output_dir, wanted.files)
     directory = write(workflow, options, data, tasks, why, arrays, texts, largest)
     if options.dry_run:
         return say_dry_run(arrays, directory, options)
-    make_way(options, chosen, directory)
+    make_way(options, tasks, chosen, directory)
     execute = submit_and_watch if options.executor == "slurm" else run_here
     return execute(workflow, arrays, directory, options)
 
@@ -109,8 +111,10 @@ def template_of(task):
     return templates.find_template(TEMPLATES, task.stage, task.source)
 
 
-def say_plan(workflow, tasks, why, options):
+def say_plan(workflow, tasks, why, notes, options):
     """The plan in a sentence, before anything is started."""
+    for note in notes:
+        print(note)
     own = [task for task in tasks if task.stage != "collect"]
     running = [task for task in own if task.name in why]
     stages = dict.fromkeys(task.stage for task in own)
@@ -151,6 +155,14 @@ def render_all(workflow, arrays, texts, options, directory):
     }, array.template) for array in arrays}
 
 
+def write_files(out, files):
+    """The files that the tasks read besides the benchmark; those that stand there already stay."""
+    for name, text in files.items():
+        path = os.path.join(out, name)
+        if not launches.holds(path, text):
+            launches.write_whole(path, text)
+
+
 def write(workflow, options, data, tasks, why, arrays, texts, largest):
     """Fills a new launch directory; plan.json comes last, so that a launch is whole or none."""
     directory = launches.new_directory(options.output_dir)
@@ -187,13 +199,15 @@ def variable(array):
 
 # ------------------------------------------------------------------ submit, run
 
-def make_way(options, chosen, directory):
+def make_way(options, tasks, chosen, directory):
     """Refuses what is in a live launch; cancels elements of older ones that wait for ever."""
+    on_slurm = options.executor == "slurm"
     # Any number of launches may collect; the last one's tables stand.
     names = [task.name for task in chosen if task.stage != "collect"]
     try:
-        elements = slurm.queue() if options.executor == "slurm" else []
-        stranded = live.refuse_live(options.output_dir, names, elements, directory)
+        stranded = live.refuse_live(options.output_dir, names, slurm.queue if on_slurm else list, directory)
+        launches.write_state(directory, "submitting" if on_slurm else "running")
+        refuse_ended(tasks, names, options)
         if stranded:
             slurm.cancel(stranded)
             print(f"cancelled {len(stranded)} elements of older launches whose parents failed")
@@ -204,17 +218,25 @@ def make_way(options, chosen, directory):
         raise Refusal(f"the Slurm controller does not answer ({error})", "the same command again later")
 
 
+def refuse_ended(tasks, names, options):
+    """Another launch may have ended these tasks after they were planned here: nothing runs twice."""
+    still = resume.decide(tasks, options.output_dir, options.redo)
+    ended = [name for name in names if name not in still]
+    if ended:
+        raise Refusal(f"{len(ended)} of these tasks have just been done by another launch, {ended[0]} first",
+                      "the same command again")
+
+
 def submit_and_watch(workflow, arrays, directory, options):
     jobs, error = submit(workflow, arrays, directory)
+    if error and not jobs and not slurm.may_be_taken(error):
+        launches.withdraw(directory)
+        raise Refusal(f"array {arrays[0].name} was refused and nothing is submitted ({error})", FEWER)
     print_jobs(arrays, jobs)
     print(f"look:   {again(workflow, options)} --status")
     print(f"cancel: {again(workflow, options)} --cancel", flush=True)
     if error:
-        left = [array for array in arrays if array.name not in jobs]
-        sys.stderr.write(
-            f"workflow_{workflow}: error: array {left[0].name} was not submitted ({error}); {len(jobs)} arrays are, "
-            f"{sum(len(array.elements) for array in left)} tasks are not: {', '.join(array.name for array in left)}\n"
-            "  try: the same command again when those have ended, or --cancel\n")
+        say_left([array for array in arrays if array.name not in jobs], jobs, error, workflow)
         return 1
     if not options.wait:
         return 0
@@ -222,22 +244,51 @@ def submit_and_watch(workflow, arrays, directory, options):
     return conclude(workflow, directory, options)
 
 
+FEWER = "the same command later; where an array alone is more than your job limit: fewer --source or --split at a time"
+
+
+def say_left(left, jobs, error, workflow):
+    """What was not submitted, why, and how it goes on."""
+    sys.stderr.write(
+        f"workflow_{workflow}: error: not everything is submitted ({error}); {len(jobs)} arrays are, "
+        f"{sum(len(array.elements) for array in left)} tasks are not: {', '.join(array.name for array in left)}\n"
+        f"  try: --cancel, or, when those have ended, {FEWER}\n")
+
+
 def submit(workflow, arrays, directory):
-    """Submits the arrays in order, parents first; ({array: job id}, the error that ended it or None)."""
-    jobs = {}
+    """Submits the arrays, parents first, and what can still go where one was refused.
+
+    Returns ({array: job id}, the first error or None). Nothing is submitted whose
+    parents are not, so no element waits for one that never comes; the collector takes
+    what there is.
+    """
+    jobs, errors = {}, []
     for array in arrays:
-        launches.write_state(directory, "submitting")
-        waits_for = [jobs[parent] for parent in array.parents if parent in jobs]
-        dependency = ":".join([array.dependency, *waits_for]) if waits_for else ""
+        if not can_go(array, jobs):
+            continue
         try:
-            jobs[array.name] = slurm.submit(os.path.join(directory, f"{array.name}.sbatch"), dependency,
-                                            live.job_name(workflow, directory, array.name))
-        except slurm.SlurmError as error:
-            launches.write_state(directory, "submitted")
-            return jobs, error
-        launches.add_job(directory, array.name, jobs[array.name])
-    launches.write_state(directory, "submitted")
-    return jobs, None
+            launches.write_state(directory, "submitting")
+            jobs[array.name] = submit_array(workflow, array, jobs, directory)
+            launches.add_job(directory, array.name, jobs[array.name])
+        except (slurm.SlurmError, Refusal) as error:
+            errors.append(error)
+            if isinstance(error, Refusal) or slurm.may_be_taken(error):
+                break  # a full disk or a silent controller: the next one would fare no better
+    launches.note_state(directory, "submitted")
+    return jobs, (errors or [None])[0]
+
+
+def can_go(array, jobs):
+    there = [parent in jobs for parent in array.parents]
+    return any(there) or not there if array.stage == "collect" else all(there)
+
+
+def submit_array(workflow, array, jobs, directory):
+    """One sbatch call; returns the job id, raises SlurmError."""
+    waits_for = [jobs[parent] for parent in array.parents if parent in jobs]
+    dependency = ":".join([array.dependency, *waits_for]) if waits_for else ""
+    return slurm.submit(os.path.join(directory, f"{array.name}.sbatch"), dependency,
+                        live.job_name(workflow, directory, array.name))
 
 
 def print_jobs(arrays, jobs):
@@ -260,7 +311,7 @@ def run_here(workflow, arrays, directory, options):
     try:
         local.run(arrays, directory, jobs, options.retries, progress)
     finally:
-        launches.write_state(directory, "ended")
+        launches.note_state(directory, "ended")
     return conclude(workflow, directory, options)
 
 

@@ -71,24 +71,36 @@ def write_state(directory, state):
     write_whole(os.path.join(directory, "state.json"), json.dumps(record) + "\n")
 
 
+def note_state(directory, state):
+    """A sign of life or a last word: where the disk is full, the work goes on without it."""
+    try:
+        write_state(directory, state)
+    except Refusal:
+        pass
+
+
 def withdraw(directory):
     """Takes back a plan that was never started: the directory is no launch any more."""
-    write_state(directory, "withdrawn")
+    note_state(directory, "withdrawn")
     os.replace(os.path.join(directory, "plan.json"), os.path.join(directory, "withdrawn_plan.json"))
 
 
 def add_job(directory, array, job_id):
     """Writes down a job id at once: what is submitted must be known, whatever comes next."""
-    with open(os.path.join(directory, "jobs.tsv"), "a", encoding="utf-8") as file:
-        file.write(f"{array}\t{job_id}\n")
-        file.flush()
-        os.fsync(file.fileno())
+    path = os.path.join(directory, "jobs.tsv")
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"{array}\t{job_id}\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise Refusal(f"{path} cannot be written ({error.strerror})", "a disk with room, then the same command again")
 
 
 def read_jobs(directory):
     """{array: job id} of a launch; a half-written last line is passed over."""
     try:
-        with open(os.path.join(directory, "jobs.tsv"), encoding="utf-8") as file:
+        with open(os.path.join(directory, "jobs.tsv"), encoding="utf-8", errors="replace") as file:
             rows = [line.rstrip("\n").split("\t") for line in file if line.endswith("\n")]
     except OSError:
         return {}
@@ -97,33 +109,75 @@ def read_jobs(directory):
 
 def read_launches(out):
     """Every launch of OUT, oldest first: (directory, plan). A plan that is no plan is passed over."""
-    above = os.path.join(out, "launches")
-    try:
-        names = sorted(os.listdir(above))
-    except OSError:
-        return []
-    plans = [(os.path.join(above, name), read_json(os.path.join(above, name, "plan.json"))) for name in names]
+    plans = [(directory, read_json(os.path.join(directory, "plan.json"))) for directory in launch_directories(out)]
     return [(directory, plan) for directory, plan in plans if is_plan(plan)]
 
 
+def launch_directories(out):
+    """Every directory in OUT/launches, oldest first."""
+    above = os.path.join(out, "launches")
+    try:
+        return [os.path.join(above, name) for name in sorted(os.listdir(above))]
+    except OSError:
+        return []
+
+
 def is_plan(plan):
+    """Whether a JSON value is what plan_record makes, as far as others rely on it."""
     return (isinstance(plan, dict) and isinstance(plan.get("workflow"), str) and isinstance(plan.get("tasks"), list)
-            and all(isinstance(task, dict) and isinstance(task.get("name"), str) for task in plan["tasks"]))
+            and is_texts(plan.get("command", [])) and isinstance(plan.get("directory", ""), str)
+            and all(is_task(task) for task in plan["tasks"]))
+
+
+def is_task(task):
+    return (isinstance(task, dict) and is_name(task.get("name")) and is_texts(task.get("words"))
+            and is_texts(task.get("parents", [])) and type(task.get("index", 0)) is int
+            and all(isinstance(task.get(key, ""), str) for key in ("stage", "array", "why"))
+            and isinstance(task.get("stage"), str))
+
+
+def is_name(name):
+    """A directory inside OUT that can be shown on a terminal."""
+    return isinstance(name, str) and name.isprintable() and name != "" and not os.path.isabs(name) \
+        and ".." not in name.split("/")
+
+
+def is_texts(values):
+    return isinstance(values, (list, tuple)) and all(isinstance(value, str) for value in values)
+
+
+def broken_plans(out):
+    """Paths of plan.json files that cannot be read as plans: what they started is unknown."""
+    known = {directory for directory, _ in read_launches(out)}
+    paths = [os.path.join(directory, "plan.json") for directory in launch_directories(out) if directory not in known]
+    return [path for path in paths if os.path.lexists(path)]
 
 
 def read_json(path):
     """The value in a JSON file; None where there is none that can be read."""
     try:
+        if not os.path.isfile(path):  # a pipe would keep its reader waiting for ever
+            return None
         with open(path, encoding="utf-8") as file:
             return json.load(file)
     except (OSError, ValueError, RecursionError):
         return None
 
 
+def holds(path, text):
+    """Whether a file holds just this text."""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            return file.read() == text
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
 def write_whole(path, text):
     """Temp file beside it, then rename: a reader sees the old file or the new one."""
     temporary = f"{path}.{os.getpid()}.tmp"
     try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(temporary, "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(temporary, path)

@@ -130,7 +130,7 @@ class Progress:
     def __call__(self, done, failed, running, left):
         now = time.time()
         if now - self.beat > 30:
-            launches.write_state(self.directory, "running")  # a sign of life for launchers elsewhere
+            launches.note_state(self.directory, "running")  # a sign of life for launchers elsewhere
             self.beat = now
         if now - self.shown >= self.every or (left == 0 and self.stream.isatty()):
             self.shown = now

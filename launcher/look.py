@@ -14,6 +14,8 @@ from launcher.refusal import Refusal
 def show_status(workflow, options, again):
     """Prints where every task stands; returns 0 all done, 1 something failed, 3 it runs."""
     require_launches(options)
+    for path in launches.broken_plans(options.output_dir):
+        sys.stderr.write(f"{path!r} cannot be read: what that launch started is not known here\n")
     elements, silence = ask_queue(options.output_dir)
     states = with_accounting(status.survey(options.output_dir, elements), options.output_dir)
     if options.json:

@@ -11,6 +11,7 @@ import re
 import shlex
 import shutil
 
+from launcher import hyperparameters
 from launcher.refusal import Refusal
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder that people copy
@@ -55,6 +56,12 @@ def add_model_options(group):
                            help=f"further words for {stage}, one string (none)")
 
 
+def add_hyperparameters_option(group):
+    """For the workflows that train with values which a search has found."""
+    group.add_argument("--hyperparameters_file", metavar="FILE",
+                       help="hyperparameters_hpo.json of workflow_hpo.py: values for train, per source (none)")
+
+
 def add_run_options(group, workflow):
     group.add_argument("--output_dir", metavar="DIR", help=f"results tree (runs/{workflow}_MODEL)")
     group.add_argument("--executor", choices=("auto", "slurm", "local"), default="auto",
@@ -92,6 +99,8 @@ def parse(parser, argv):
     options.demo = options.input_dir is None and not os.path.isdir(BENCHMARK)
     options.input_dir = os.path.abspath(options.input_dir or (DEMO_DATA if options.demo else BENCHMARK))
     options.executor = choose_executor(options.executor)
+    options.hyperparameters, options.notes = hyperparameters.read(
+        getattr(options, "hyperparameters_file", None), options.model)
     return options
 
 

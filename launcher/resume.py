@@ -20,17 +20,31 @@ def read_status(out, name):
     """The status of a task, or None where it has none; a broken one counts as a failure."""
     path = os.path.join(out, name, STATUS)
     try:
+        # A pipe of that name would keep its reader waiting for ever.
+        if os.path.exists(path) and not os.path.isfile(path):
+            return dict(BROKEN)
         with open(path, encoding="utf-8") as file:
             status = json.loads(file.read(LARGEST_STATUS))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, RecursionError):
-        status = None
-    wanted = (("state", str), ("words", list), ("made_from", dict), ("files", dict))
-    if not isinstance(status, dict) or any(not isinstance(status.get(key), kind) for key, kind in wanted):
-        return {"state": "failed", "reason": "its stage_status.json is broken",
-                "words": [], "made_from": {}, "files": {}}
-    return status
+        return dict(BROKEN)
+    return status if is_status(status) else dict(BROKEN)
+
+
+BROKEN = {"state": "failed", "reason": "its stage_status.json is broken", "words": [], "made_from": {}, "files": {}}
+STATES = ("running", "done", "failed", "interrupted")
+ALWAYS = (("state", str), ("words", list), ("made_from", dict), ("files", dict))
+WHERE_GIVEN = (("reason", str), ("host", str), ("slurm_job", str), ("attempt", int), ("pid", int), ("stamp", str))
+
+
+def is_status(status):
+    """Whether a JSON value is what the runner writes; its texts are shown on terminals, so they are printable."""
+    if not isinstance(status, dict) or any(not isinstance(status.get(key), kind) for key, kind in ALWAYS):
+        return False
+    given = [(status[key], kind) for key, kind in WHERE_GIVEN if key in status]
+    return (status["state"] in STATES and all(type(value) is kind for value, kind in given)
+            and all(value.isprintable() for value, kind in given if kind is str))
 
 
 def decide(tasks, out, redo=None):
@@ -85,7 +99,7 @@ def verdict(task, statuses, by_name, out):
 def has_size(path, size):
     try:
         return os.path.getsize(path) == size
-    except OSError:
+    except (OSError, ValueError):  # a broken status may name anything
         return False
 
 

@@ -14,7 +14,8 @@ from launcher.refusal import Refusal
 SBATCH_TIMEOUT = 60   # seconds; at MaxJobCount sbatch sleeps and retries instead of failing
 ASK_TIMEOUT = 30
 # What finds the cluster and the account goes on to sbatch. The rest of an allocation
-# that the launcher happens to run in (SLURM_CPU_BIND, SBATCH_ARRAY_INX...) must not.
+# that the launcher happens to run in (SLURM_CPU_BIND, SBATCH_ARRAY_INX...) must not,
+# nor what a user has set to filter their own squeue (SQUEUE_PARTITION...).
 PASSED_ON = {"SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT", "SBATCH_ACCOUNT", "SBATCH_PARTITION", "SBATCH_QOS"}
 
 
@@ -53,7 +54,7 @@ class Element(NamedTuple):
 def environment():
     """The environment for sbatch."""
     return {name: value for name, value in os.environ.items()
-            if name in PASSED_ON or not name.startswith(("SLURM_", "SBATCH_"))}
+            if name in PASSED_ON or not name.startswith(("SLURM_", "SBATCH_", "SQUEUE_", "SCANCEL_", "SACCT_"))}
 
 
 def ask(command, timeout=ASK_TIMEOUT, cwd=None):
@@ -97,12 +98,17 @@ def submit(script, dependency, name):
         return job_id_of(ask(sbatch_command(script, dependency), SBATCH_TIMEOUT, os.path.dirname(script)))
     except SlurmError as error:
         # It may have been taken all the same: then its name is in the queue.
-        if "gave no answer" not in str(error) and "timed out" not in str(error).lower():
+        if not may_be_taken(error):
             raise
         found = wait_for_name(name)
         if found:
             return found
         raise
+
+
+def may_be_taken(error):
+    """Whether the controller may have taken the job though sbatch failed: no answer is no refusal."""
+    return "gave no answer" in str(error) or "timed out" in str(error).lower()
 
 
 def wait_for_name(name, tries=3, pause=5):

@@ -16,15 +16,29 @@ def preprocess(options, data, parts, name):
 
 
 def train(options, ml_data, name, source):
-    epochs = ["--epochs", str(options.epochs)] if options.epochs else []
+    """The values that a search found for the source come before the user's own words."""
     return stage(options, "train", [
-        "--input_dir", inside(options, ml_data), "--output_dir", inside(options, name)], epochs)
+        "--input_dir", inside(options, ml_data), "--output_dir", inside(options, name)],
+        [*options.hyperparameters.get(source, ()), *epochs(options)])
+
+
+def epochs(options):
+    return ["--epochs", str(options.epochs)] if options.epochs else []
 
 
 def infer(options, ml_data, model, name):
     return stage(options, "infer", [
         "--input_data_dir", inside(options, ml_data), "--input_model_dir", inside(options, model),
         "--output_dir", inside(options, name)], ["--calc_infer_scores", "true"])
+
+
+def trial(options, ml_data, name):
+    """What the user passes on to train stands behind --, and is the same in every trial."""
+    paths = [word for directory in ml_data for word in ("--input_dir", inside(options, directory))]
+    return (options.env, os.path.join(HERE, "stages", "hpo_trial.py"), "--space", inside(options, "space.json"),
+            "--train_script", model_script(options, "train"), *paths, "--output_dir", inside(options, name),
+            "--val_metric", options.val_metric, "--search", options.search, "--seed", str(options.seed),
+            "--", "--y_col_name", options.y_col_name, *epochs(options), *options.train_args)
 
 
 def collect(options):

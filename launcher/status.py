@@ -109,14 +109,16 @@ def queue_by_task(owners, elements):
 
 def state_of(task, owner, status, element, asked, states, alive):
     """(state, reason) of one task; its parents' states stand in `states` already."""
+    failed_parent = next((p for p in task.get("parents", ()) if p in states and states[p].state in ("failed", "lost")),
+                         None) if task["stage"] != "collect" else None
     if element is not None and element.in_queue:
+        if element.state == "PENDING" and failed_parent and not element.stranded:
+            return "failed", f"parent failed: {failed_parent}"
         return state_in_queue(element, status)
     if status is not None and status["state"] in ("done", "failed"):
         return status["state"], status.get("reason", "")
     if status is not None and status["state"] == "running" and still_runs(status, owner, asked, alive):
         return "running", ""
-    failed_parent = next((p for p in task.get("parents", ()) if p in states and states[p].state in ("failed", "lost")),
-                         None) if task["stage"] != "collect" else None
     if failed_parent:
         return "failed", f"parent failed: {failed_parent}"
     if status is not None and status["state"] == "interrupted":

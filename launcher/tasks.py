@@ -28,6 +28,13 @@ class Task(NamedTuple):
     size: Optional[int] = None
 
 
+class Plan(NamedTuple):
+    """What a workflow wants done: tasks, parents first; files to write {name in OUT: text}; notes to print."""
+    tasks: list
+    files: Dict[str, str] = {}
+    notes: Tuple[str, ...] = ()
+
+
 class Array(NamedTuple):
     """One sbatch call: elements with one template and one set of parent arrays."""
     name: str
@@ -40,8 +47,8 @@ class Array(NamedTuple):
 
     @property
     def dependency(self):
-        """How Slurm waits: element by element, but the collector for the end of everything."""
-        return "afterany" if self.stage == "collect" else "aftercorr"
+        """How Slurm waits: element by element; a trial for all its splits, the collector for the end of everything."""
+        return {"collect": "afterany", "trial": "afterok"}.get(self.stage, "aftercorr")
 
     @property
     def indices(self):

@@ -29,7 +29,7 @@ def wait(out, directory, stream=sys.stderr):
         elements = queue_or_none()
         if elements is not None:
             answered = time.time()
-            left = [e for e in live.elements_of(directory, plan, elements).values() if e.in_queue and not e.stranded]
+            left = still_to_come(live.elements_of(directory, plan, elements), plan)
             if not left:
                 return
             running = sum(e.state == "RUNNING" for e in left)
@@ -38,6 +38,12 @@ def wait(out, directory, stream=sys.stderr):
         if not ended_early(out, directory, plan, pause):
             pause = min(LAST_PAUSE, pause * 1.5)
     stream.write(f"no answer from the Slurm controller for {SILENCE} s; the jobs go on without us\n")
+
+
+def still_to_come(waiting, plan):
+    """The elements that wait or run, without those that wait for ever."""
+    for_ever = live.stranded_places(plan, waiting)
+    return [element for place, element in waiting.items() if element.in_queue and place not in for_ever]
 
 
 def ended_early(out, directory, plan, pause):

@@ -26,11 +26,16 @@ import shlex
 import sys
 
 import csa_tables
+import hpo_tables
+import lca_tables
 from improve_files import FileError, write_whole
 from results_tree import Tree, as_text, printable
+from tables import csv_text
 
 COLLECTORS = {                  # workflow -> function(Tree, model name) -> Report
     "csa": csa_tables.collect,
+    "lca": lca_tables.collect,
+    "hpo": hpo_tables.collect,
 }
 LAYOUTS = {                     # workflow -> what its trees hold, where no plan names it
     "csa": ("infer/*-*/split_*", "models/*/split_*", "ml_data/*-*/split_*"),
@@ -83,7 +88,7 @@ def collector_of(tree):
 
 def missing_text(gaps):
     """Returns missing.csv: one line a Gap."""
-    return csa_tables.csv_text(MISSING_HEADER, [
+    return csv_text(MISSING_HEADER, [
         (gap.task.name, gap.task.source, gap.task.target, gap.task.split, gap.stage, gap.culprit,
          gap.state, gap.reason, gap.exit_code, gap.log) for gap in gaps])
 
@@ -178,7 +183,11 @@ def collect(out, output_dir, model_name):
     summary = summary_text(tree, report, workflow_of(tree), model)
     files = dict(report.files)
     files.update({"missing.csv": missing_text(report.gaps), "summary.txt": summary})
-    write_tables(output_dir or os.path.join(out, "scores"), files)
+    scores = os.path.join(out, "scores")
+    write_tables(output_dir or scores, files)
+    # Beside scores/; all together where somebody wants the tables elsewhere.
+    elsewhere = output_dir and os.path.abspath(output_dir) != os.path.abspath(scores)
+    write_tables(output_dir if elsewhere else out, report.top_files)
     return summary, report.found > 0
 
 

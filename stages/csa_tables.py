@@ -14,13 +14,12 @@ Files (IMPROVE's names and formats; no value is an empty cell, never a zero):
     densed_csa_table.csv        within and across studies, pooled over pairs and splits
     generalization.csv          G, Gn, Ga, Gna (not IMPROVE's; Partin et al.)
 """
-import csv
-import io
 import math
 import re
 
 from metrics import METRICS, lower_is_better
-from results_tree import Gap, Report, Task, printable, read_results
+from results_tree import Gap, Report, Task, read_results
+from tables import aligned, csv_text
 
 SCORES_HEADER = ("met", "split", "value", "src", "trg", "model")
 SHOWN = "r2"            # the metric of the table on the terminal
@@ -244,21 +243,6 @@ def generalization_rows(met, groups, studies, model):
 
 # ---- text
 
-def csv_text(header, rows):
-    """Returns a CSV text; a cell without a finite number is empty, a float has all its digits."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return file.getvalue()
-
-
-def _cell(value):
-    if value is None or isinstance(value, float) and not math.isfinite(value):
-        return ""
-    return repr(value) if isinstance(value, float) else value
-
-
 def shown_table(rows, studies, gaps):
     """Returns the table for the terminal: SHOWN's mean over splits, sources x targets."""
     groups = by_pair(_of(rows, SHOWN))
@@ -277,12 +261,3 @@ def shown_table(rows, studies, gaps):
 
 def _shown_cell(values, mark):
     return f"{rounded(mean(values)):.4f}{mark}" if values else "-" + mark
-
-
-def aligned(lines):
-    """Returns rows of texts as lines with columns; the first to the left, the others to the right."""
-    lines = [list(map(printable, line)) for line in lines]
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    return "\n".join("  ".join(text.rjust(width) if at else text.ljust(width)
-                               for at, (text, width) in enumerate(zip(line, widths))).rstrip()
-                     for line in lines)

@@ -50,7 +50,7 @@ class Task(NamedTuple):
     size: Optional[int] = None
     parents: tuple = ()             # names of the tasks whose outputs it reads
     words: tuple = ()               # ENV SCRIPT ARGS...; empty where no plan names it
-    rehearsed: tuple = ()           # words of a later --dry_run, which may be run by hand
+    rehearsed: tuple = ()           # words of a dry run, which may be run by hand
     run: Optional[bool] = None      # False: it was done before the launch
     model: Optional[str] = None
     y_col_name: Optional[str] = None
@@ -61,6 +61,7 @@ class Status(NamedTuple):
     state: str
     reason: str = ""
     exit_code: Optional[int] = None
+    attempt: Optional[int] = None
     stamp: Optional[str] = None
     words: tuple = ()
     made_from: dict = {}            # task name -> (stamp, words)
@@ -105,6 +106,7 @@ class Report(NamedTuple):
     gaps: list                      # one Gap per result without
     text: str                       # the table for the terminal
     notes: list                     # one sentence each
+    top_files: dict = {}            # file name -> text, written into OUT itself
 
 
 # ---- files
@@ -163,7 +165,7 @@ def _integer(digits):
 # ---- plans
 
 def read_plans(out):
-    """Returns (plans, notes): the readable plans of OUT/launches, oldest first."""
+    """Returns (plans, notes): the readable plans of OUT/launches, oldest first, dry runs among them."""
     plans, notes = [], []
     launches = os.path.join(out, "launches")
     try:
@@ -171,11 +173,12 @@ def read_plans(out):
     except (OSError, FileError):
         return [], [f"{launches} cannot be read"]
     for name in names:
-        path = os.path.join(launches, name, "plan.json")
-        if not os.path.lexists(path):       # not a launch, or one that is being written
+        paths = [os.path.join(launches, name, file) for file in ("plan.json", "dry_plan.json")]
+        path = next(filter(os.path.lexists, paths), None)
+        if path is None:                    # not a launch, or one that is being written
             continue
         try:
-            plans.append(_checked_plan(read_json(path)))
+            plans.append(_checked_plan(read_json(path), dry_run=path == paths[1]))
         except FileError as error:
             notes.append(f"a plan was left out: {error}")
         except (AttributeError, KeyError, TypeError, ValueError):
@@ -183,12 +186,11 @@ def read_plans(out):
     return plans, notes
 
 
-def _checked_plan(plan):
+def _checked_plan(plan, dry_run):
     """Returns a plan whose tasks are Tasks; any of four exceptions where it is none."""
     tasks = [_planned_task(entry, plan) for entry in plan["tasks"]]
-    arguments = plan.get("arguments") or {}
-    return {"workflow": _text(plan["workflow"]), "tasks": tasks,
-            "dry_run": bool(arguments.get("dry_run")), "synthetic": plan.get("synthetic") is True,
+    return {"workflow": _text(plan["workflow"]), "tasks": tasks, "dry_run": dry_run,
+            "synthetic": plan.get("synthetic") is True,
             "launch": _text(plan.get("launch")), "model": _text(plan.get("model")),
             "command": _texts(plan.get("command") or [])}
 
@@ -228,18 +230,22 @@ def _name(value):
     return value
 
 
-def merge_tasks(plans):
+def merge_tasks(plans, has_run):
     """Returns the tasks of plans (oldest first) by name: the newest that names a task wins.
 
-    A dry run started nothing, so it does not take a real launch's place; but
-    what it wrote may be run by hand, so its words are kept beside the others.
+    A dry run started nothing, so it takes no launch's place. What it wrote may
+    be run by hand: its words are kept beside the others, and a task that no
+    launch names is taken from it where has_run(name).
     """
     tasks = {}
-    for plan in plans:
+    for plan in sorted(plans, key=lambda plan: plan["dry_run"]):
         for task in plan["tasks"]:
-            if plan["dry_run"] and task.name in tasks:
-                task = tasks[task.name]._replace(rehearsed=task.words)
-            tasks[task.name] = task
+            if not plan["dry_run"]:
+                tasks[task.name] = task
+            elif task.name in tasks:
+                tasks[task.name] = tasks[task.name]._replace(rehearsed=task.words)
+            elif has_run(task.name):
+                tasks[task.name] = task
     return tasks
 
 
@@ -304,15 +310,15 @@ class Tree:
     """A results tree at `out`. tasks: name -> Task; plan: the newest one, or {}; notes: sentences."""
 
     def __init__(self, out):
-        self.out = out
+        self.out, self._statuses, self._verdicts = out, {}, {}
         plans, self.notes = read_plans(out)
-        started = [plan for plan in plans if not plan["dry_run"]] or plans
-        self.plan = started[-1] if started else {}
-        self.plans = [plan for plan in plans if plan["workflow"] == self.plan["workflow"]]
-        self.tasks = merge_tasks(self.plans)
+        launches = [plan for plan in plans if not plan["dry_run"]] or plans
+        self.plan = launches[-1] if launches else {}
+        self.synthetic = any(plan["synthetic"] for plan in launches)
+        self.tasks = merge_tasks(
+            [plan for plan in plans if plan["workflow"] == self.plan["workflow"]],
+            has_run=lambda name: self.status(name) is not None)
         self.planned = bool(self.tasks)
-        self.synthetic = any(plan["synthetic"] for plan in plans)
-        self._statuses, self._verdicts = {}, {}
 
     def path(self, name):
         return os.path.join(self.out, on_disk(name))
@@ -383,10 +389,18 @@ class Tree:
                 if not self._as_planned(parent, words):
                     return f"was made from {parent} with other arguments than those now planned"
             elif now.stamp != stamp:
-                return f"was made from an older {parent}"
+                if not self._made_again(parent, now, words):
+                    return f"was made from an older {parent}"
             elif self.verdict(parent).state != "done":
                 return f"was made from {parent}, which {self.verdict(parent).reason}"
         return ""
+
+    def _made_again(self, name, status, words):
+        """Tells whether ml_data was deleted after use and is made again: the same data."""
+        return ("ml_data" in name.split("/") and status.attempt == 1
+                and self._as_planned(name, words)
+                and words_equal(words, status.words, results_tree_of(words, name),
+                                results_tree_of(status.words, name)))
 
     def _as_planned(self, name, words):
         task = self.tasks.get(name)
@@ -405,9 +419,13 @@ class Tree:
                    verdict.exit_code, self._log(culprit.name))
 
     def _first_wrong(self, task):
-        """Returns (task, verdict) of the first stage that failed, else of the first not done."""
+        """Returns (task, verdict) of the first stage that failed, else of the first not done.
+
+        What has not run comes last: deleted ml_data looks as if it had not.
+        """
         judged = [(each, self.verdict(each.name)) for each in self._ancestors(task)]
         wrong = [pair for pair in judged if pair[1].state in FAILURES]
+        wrong += [pair for pair in judged if pair[1].state in ("running", "stale")]
         wrong += [pair for pair in judged if pair[1].state != "done"]
         return wrong[0]
 
@@ -430,10 +448,11 @@ class Tree:
 
 def _checked_status(content):
     """Returns a Status; any of four exceptions where the content is none."""
-    code = content.get("exit_code")
+    code, attempt = content.get("exit_code"), content.get("attempt")
     return Status(
         state=str(content["state"]), reason=str(content.get("reason") or ""),
-        exit_code=code if isinstance(code, int) else None, stamp=_text(content.get("stamp")),
+        exit_code=code if isinstance(code, int) else None,
+        attempt=attempt if isinstance(attempt, int) else None, stamp=_text(content.get("stamp")),
         words=_texts(content.get("words") or []),
         made_from={_name(name): (_text(made["stamp"]), _texts(made.get("words") or []))
                    for name, made in (content.get("made_from") or {}).items()},

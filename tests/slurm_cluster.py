@@ -112,6 +112,17 @@ class Cluster:
         process.send_signal(number)
         process.wait(30)
 
+    def kill_steps(self, node):
+        """kill -9 of all that runs for jobs on a node, slurmstepd first: nobody is left to tell the controller."""
+        jobs = [pid for pid in processes() if f"SLURMD_NODENAME={node}".encode() in environ_of(pid)
+                and f"SLURM_CONF={self.configuration}".encode() in environ_of(pid)]
+        for pid in sorted({parent_of(pid) for pid in jobs} - set(jobs)) + jobs:
+            if pid > 1 and (pid in jobs or b"slurmstepd" in read_proc(pid, "cmdline")):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass  # it ended with its parent
+
     def run(self, *command, check=True):
         """Output of a Slurm client command."""
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self.environment,
@@ -143,6 +154,27 @@ class Cluster:
                 except subprocess.TimeoutExpired:
                     self.processes.pop(name, None)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def processes():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def read_proc(pid, name):
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def environ_of(pid):
+    return read_proc(pid, "environ").split(b"\0")
+
+
+def parent_of(pid):
+    fields = read_proc(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[1]) if len(fields) > 1 else 0
 
 
 def wait_for(condition, seconds, what):

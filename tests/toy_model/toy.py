@@ -30,8 +30,8 @@ def run(stage):
     value = len(given.output_dir) % 7 + trained_value(given)
     files = {"preprocess": [(f"{part}_y_data.csv", "improve_sample_id,improve_chem_id,auc\nc,d,0.5\n")
                             for part in ("train", "val", "test")],
-             "train": [("val_scores.json", scores(value)), ("val_y_data_predicted.csv", predictions())],
-             "infer": [("test_scores.json", scores(value)), ("test_y_data_predicted.csv", predictions())]}[stage]
+             "train": [("val_scores.json", scores(value, given)), ("val_y_data_predicted.csv", predictions())],
+             "infer": [("test_scores.json", scores(value, given)), ("test_y_data_predicted.csv", predictions())]}[stage]
     for name, text in files:
         if left_out != "nofile":
             with open(os.path.join(given.output_dir, name), "w") as file:
@@ -46,8 +46,11 @@ def trained_value(given):
     return float(getattr(given, "epochs", None) or 0)
 
 
-def scores(value):
-    return json.dumps({"mse": 0.25, "rmse": 0.5, "pcc": 0.9, "scc": 0.9, "r2": value})
+def scores(value, given):
+    """mse is 0.25, or best (0.01) at a learning rate of 0.3 where one is given."""
+    rate = getattr(given, "learning_rate", None)
+    mse = 0.25 if rate is None else 0.01 + (float(rate) - 0.3) ** 2
+    return json.dumps({"mse": mse, "rmse": 0.5, "pcc": 0.9, "scc": 0.9, "r2": value})
 
 
 def predictions():

@@ -1,0 +1,266 @@
+"""hpo_search: proposes the hyperparameters of the next trial.
+
+Data flow: search space and history -> points of the unit cube (hpo_space)
+  -> a space-filling start, then a Gaussian process (gaussian_process) of the values so far
+  -> the candidate with the largest expected improvement -> a dict of parameters.
+
+Example:
+    suggest([{"name": "x", "type": "float", "min": 0, "max": 1}], [({"x": 0.5}, 2.0), ({"x": 0.1}, None)], seed=1)
+
+Everything here is pure: no files, no clock, the same arguments give the same answer.
+Method: expected improvement of Jones, Schonlau and Welch (J. Global Optimization 13, 1998),
+running trials as kriging believers (Ginsbourger, Le Riche and Carraro, 2010).
+"""
+
+import itertools
+import json
+import math
+import random
+
+import gaussian_process
+import hpo_space
+
+START = 8            # trials of the space-filling start, the defaults included
+FEWEST = 3           # finished trials that the model needs
+MOST = 150           # finished trials that the model looks at
+FITTED = 60          # of these, how many the length scales are fitted on
+GLOBAL = 300         # candidates all over the cube
+LOCAL = 30           # candidates around each of the best points
+NEAR = (0.2, 0.07, 0.02)   # widths of the steps to local candidates
+CENTRES = 5          # best points that get local candidates
+ROUNDS = 4           # of refinement of the best candidates
+UNSEEN = 16          # trials that started beside this one and cannot be seen yet, at most
+ENUMERATED = 1000    # a space of at most so many points is looked at whole
+
+
+class SpaceExhausted(Exception):
+    """Every point of a discrete space has been tried."""
+
+
+def suggest(space, history, seed):
+    """Return the parameters of the next trial, {name: value}.
+
+    space: list of entries in one of the formats of hpo_space.normalise_space.
+    history: list of (params, value), lower is better; value is None for a trial that is
+    running, and not finite (nan, inf) for one that failed, which counts as the worst so far.
+    seed: an int, or (int, trial number). Trials that start in the same second see the same
+    history; with their number in the seed they get different points.
+    Raises hpo_space.SpaceError, and SpaceExhausted where a discrete space has no new point.
+    """
+    study = Study(space, history, seed)
+    if study.trial == 0:
+        return study.fresh(study.default)
+    if study.trial < START or len(study.finished) < FEWEST:
+        return study.fresh(study.filling_point(study.trial))
+    return study.params(model_point(study))
+
+
+def random_point(space, history, seed):
+    """Return the parameters of the next trial of a random search; arguments and errors as suggest."""
+    study = Study(space, history, seed)
+    return study.fresh(study.default if study.trial == 0 else study.random_units())
+
+
+def grid_point(space, history, seed):
+    """Return the parameters of the next trial of a grid search; arguments and errors as suggest."""
+    trial = Study(space, history, seed).trial
+    for params in itertools.islice(grid_points(space), trial, trial + 1):
+        return params
+    raise SpaceExhausted("all points of the grid have been tried")
+
+
+def grid_points(space, levels=5):
+    """Yield every point of a grid: all choices, and `levels` values from end to end of a range."""
+    entries = hpo_space.normalise_space(space)
+    axes = [[(level + 0.5) / len(entry["choices"]) for level in range(len(entry["choices"]))] if "choices" in entry
+            else [level / (levels - 1.0) for level in range(levels)] for entry in entries]
+    values = [list(dict.fromkeys(hpo_space.from_unit(entry, unit) for unit in axis)) for entry, axis in zip(entries, axes)]
+    for point in itertools.product(*values):
+        yield {entry["name"]: value for entry, value in zip(entries, point)}
+
+
+class Study:
+    """The arguments of suggest, in the unit cube.
+
+    finished: list of (point, value), failures at the worst value; running: list of points.
+    """
+
+    def __init__(self, space, history, seed):
+        self.space = hpo_space.normalise_space(space)
+        self.seed, self.trial = seed if isinstance(seed, (tuple, list)) else (seed, len(history))
+        self.unseen = max(0, min(UNSEEN, self.trial - len(history)))
+        self.random = random.Random("%s %s" % (self.seed, len(history)))
+        self.categorical = [entry["type"] == "categorical" for entry in self.space]
+        self.default = hpo_space.to_units(self.space, {entry["name"]: entry["default"] for entry in self.space})
+        self.size = hpo_space.space_size(self.space)
+        placed = [(hpo_space.to_units(self.space, params), value) for params, value in history]
+        placed = [(point, value) for point, value in placed if point is not None]
+        self.running = [point for point, value in placed if value is None]
+        self.finished = with_failures_as_worst([pair for pair in placed if pair[1] is not None])
+        self.taken = {key(point) for point, _ in placed}
+        if len(self.taken) >= self.size:
+            raise SpaceExhausted("all %d points of the search space have been tried" % self.size)
+
+    def params(self, point):
+        return hpo_space.to_params(self.space, point)
+
+    def random_units(self):
+        return hpo_space.snap(self.space, [self.random.random() for _ in self.space])
+
+    def is_new(self, point):
+        return key(point) not in self.taken
+
+    def fresh(self, point):
+        """Return the parameters at a point, or at another one where it has been tried."""
+        for _ in range(100):
+            if self.is_new(point):
+                return self.params(point)
+            point = self.random_units()
+        return self.params(next(point for point in every_point(self.space) if self.is_new(point)))
+
+    def filling_point(self, number):
+        return hpo_space.snap(self.space, halton(number, len(self.space), self.seed))
+
+
+def key(point):
+    return tuple(int(round(unit * 1e5)) for unit in point)
+
+
+def with_failures_as_worst(finished):
+    values = [value for _, value in finished if math.isfinite(value)]
+    worst = max(values) if values else 0.0
+    return [(point, value if math.isfinite(value) else worst) for point, value in finished] if values else []
+
+
+def every_point(space):
+    axes = [[hpo_space.to_unit(entry, value) for value in (entry["choices"] if "choices" in entry
+             else range(entry["min"], entry["max"] + 1) if entry["type"] == "int" else [entry["min"]])]
+            for entry in space]
+    return itertools.product(*axes)
+
+
+def halton(number, dimensions, seed):
+    """Return point `number` of a randomly shifted Halton sequence in the unit cube."""
+    rng = random.Random("halton %s" % (seed,))
+    point, primes = [], []
+    candidate = 2
+    while len(primes) < dimensions:
+        if all(candidate % prime for prime in primes):
+            primes.append(candidate)
+        candidate += 1
+    for prime in primes:
+        digits = [sorted(range(prime), key=lambda _: rng.random()) for _ in range(12 if prime < 4 else 6)]
+        unit, width, rest = 0.0, 1.0, number
+        for permuted in digits:
+            width = width / prime
+            unit += permuted[rest % prime] * width
+            rest = rest // prime
+        point.append(unit + width * rng.random())
+    return point
+
+
+# ---- the model
+
+def model_point(study):
+    finished = study.finished
+    values = transformed([value for _, value in finished])
+    points = [point for point, _ in finished]
+    chosen = informative(values, FITTED)
+    scales, noise = gaussian_process.fit_scales([points[i] for i in chosen], centred([values[i] for i in chosen]), study.categorical)
+    chosen = informative(values, MOST)
+    points, values = [points[i] for i in chosen], centred([values[i] for i in chosen])
+    model = gaussian_process.GaussianProcess(points, values, study.categorical, scales, noise)
+    for point in study.running:
+        model.believe(point)
+    point = best_candidate(study, model, points)
+    for _ in range(study.unseen):
+        model.believe(point)
+        study.taken.add(key(point))
+        point = best_candidate(study, model, points)
+    return point
+
+
+def centred(values):
+    mean = sum(values) / len(values)
+    return [value - mean for value in values]
+
+
+def informative(values, count):
+    """Return the indices of the best half and the newest others, at most `count`."""
+    if len(values) <= count:
+        return list(range(len(values)))
+    best = sorted(range(len(values)), key=values.__getitem__)[:count // 2]
+    rest = [i for i in range(len(values)) if i not in set(best)]
+    return sorted(best + rest[-(count - len(best)):])
+
+
+WINSOR = 2.0
+
+
+def transformed(values):
+    """Return the values winsorised above and standardised."""
+    ordered = sorted(values)
+    low, middle = ordered[0], ordered[len(ordered) // 2]
+    high = middle + WINSOR * (middle - low)
+    clipped = [min(value, high) for value in values]
+    mean = sum(clipped) / len(clipped)
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in clipped) / len(clipped)) or 1.0
+    return [(value - mean) / deviation for value in clipped]
+
+
+def best_candidate(study, model, points):
+    means, _ = model.predict(points)
+    order = sorted(range(len(points)), key=means.__getitem__)
+    best = means[order[0]]
+    if study.size <= ENUMERATED:
+        scored = score(study, model, best, every_point(study.space))
+        if not scored:
+            raise SpaceExhausted("all %d points of the search space have been tried" % study.size)
+        return scored[0][1]
+    candidates = [study.random_units() for _ in range(GLOBAL)]
+    for index in order[:CENTRES]:
+        for number in range(LOCAL):
+            candidates.append(neighbour(study, points[index], NEAR[number % len(NEAR)]))
+    scored = score(study, model, best, candidates)
+    for number in range(ROUNDS):
+        width = 0.1 * 0.4 ** number
+        candidates = [neighbour(study, point, width) for _, point in scored[:5] for _ in range(10)]
+        scored = sorted(scored[:5] + score(study, model, best, candidates), reverse=True)
+    if not scored:
+        return hpo_space.to_units(study.space, study.fresh(study.default))
+    return scored[0][1]
+
+
+def neighbour(study, point, width):
+    rng = study.random
+    chance = max(0.3, 1.5 / len(point))
+    moved = []
+    for entry, unit in zip(study.space, point):
+        if rng.random() > chance:
+            moved.append(unit)
+        elif entry["type"] == "categorical":
+            moved.append(rng.random())
+        else:
+            least = 0.0 if entry["type"] == "float" else 0.7 / min(hpo_space.entry_size(entry), 1e6)
+            step = rng.gauss(0.0, 1.0) * max(width, least)
+            moved.append(min(1.0, max(0.0, unit + step)))
+    return hpo_space.snap(study.space, moved)
+
+
+def score(study, model, best, candidates):
+    fresh = {key(point): point for point in candidates}
+    fresh = [point for name, point in fresh.items() if name not in study.taken]
+    means, deviations = model.predict(fresh)
+    return sorted(((log_improvement((best - mean) / deviation) + math.log(deviation), point)
+                   for mean, deviation, point in zip(means, deviations, fresh)), reverse=True)
+
+
+def log_improvement(z):
+    """Return the log of phi(z) + z Phi(z), the expected improvement over 0 of a normal variable.
+
+    Far below 0 the sum cancels; there its asymptotic form stands (Ament et al., Unexpected
+    improvements to expected improvement, 2023).
+    """
+    if z > -5.0:
+        return math.log(math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi) + 0.5 * z * math.erfc(-z / math.sqrt(2.0)))
+    return -0.5 * z * z - math.log(math.sqrt(2.0 * math.pi)) - math.log(z * z + 3.0)

@@ -1,0 +1,228 @@
+"""hpo_tables: the tables and figures of a hyperparameter optimization.
+
+    Tree -> trials/*/trial.json -> rows -> results, best values, importance, figures
+
+Examples:
+    report = collect(Tree("runs/hpo_baseline"), "baseline")
+    report.files["hpo_results.csv"]             # 'source,trial,state,objective,...'
+
+Files:
+    hpo_results.csv             a row per trial: objective, parameters, metrics, seconds, best so far
+    hpo_importance.csv          source, parameter, importance (hpo_importance says how)
+    hpo_best_so_far.svg         best objective against trials, all sources
+    hpo_parameters_{source}.svg objective against each parameter
+    OUT/hyperparameters_hpo.json    {model: {source: {name: value}}}, for --hyperparameters_file
+"""
+import json
+import os
+import re
+from typing import NamedTuple, Optional
+
+import charts
+from hpo_importance import importance
+from hpo_space import SpaceError, normalise_space
+from improve_files import FileError
+from metrics import METRICS, lower_is_better
+from results_tree import Gap, Report, Task, read_json
+from tables import aligned, csv_text
+
+STAMP = "synthetic demo data"
+BEST = "hyperparameters_hpo.json"
+VERDICTS = ("done", "failed", "exhausted")
+
+
+class Trial(NamedTuple):
+    """A trial. objective: None without one; best: the best objective so far."""
+    source: str
+    number: int
+    state: str
+    params: dict
+    objective: Optional[float] = None
+    scores: dict = {}
+    seconds: Optional[float] = None
+    reason: str = ""
+    metric: str = "mse"
+    best: Optional[float] = None
+
+
+def collect(tree, model):
+    """Returns the Report of an HPO tree; `model` names it where no plan does."""
+    tasks = trial_tasks(tree)
+    trials = with_best([read_trial(tree, task) for task in tasks])
+    space, notes = read_space(tree)
+    gaps = [gap for gap in (gap_of(tree, task, trial) for task, trial in zip(tasks, trials)) if gap]
+    done = [trial for trial in trials if trial.objective is not None]
+    weights = {source: importance(space, [(t.params, sign(t.metric) * t.objective) for t in chosen])
+               for source, chosen in by_source(done).items()}
+    return Report(hpo_files(trials, weights, space, STAMP if tree.synthetic else ""), len(done), gaps,
+                  shown_table(trials, weights), notes, {BEST: best_text(done, model, tree)})
+
+
+# ---- which trials there are
+
+def trial_tasks(tree):
+    """Returns the trials that are planned or stand in the tree, by source and number."""
+    for source in tree.names(""):
+        for name in tree.names(f"{source}/trials"):
+            if re.match(r"\d{4,9}\Z", name):
+                tree.tasks.setdefault(f"{source}/trials/{name}", Task(f"{source}/trials/{name}", "trial", source))
+    tasks = [task for task in tree.tasks.values() if task.stage == "trial" and re.search(r"/trials/\d+\Z", task.name)]
+    return sorted(tasks, key=lambda task: (task.source, number_of(task)))
+
+
+def number_of(task):
+    return int(task.name.rpartition("/")[2])
+
+
+def read_trial(tree, task):
+    """Returns the Trial of a task; one that is not there, or not whole, says why."""
+    verdict = tree.verdict(task.name)
+    if verdict.state == "done":
+        try:
+            return trial_of(task, read_json(os.path.join(tree.path(task.name), "trial.json")))
+        except FileError as error:
+            return Trial(task.source, number_of(task), "unreadable", {}, reason=str(error))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return Trial(task.source, number_of(task), "unreadable", {}, reason="its trial.json is no verdict")
+    return Trial(task.source, number_of(task), verdict.state, {}, reason=verdict.reason)
+
+
+def trial_of(task, content):
+    """Returns the Trial in a trial.json; any of four exceptions where it is none."""
+    state, objective = content["state"], content["objective"]
+    if state not in VERDICTS or not (objective is None or isinstance(objective, (int, float))):
+        raise ValueError(state)
+    return Trial(task.source, number_of(task), state, dict(content["params"]),
+                 None if objective is None else float(objective), dict(content["scores"]),
+                 float(content["seconds"]), str(content["reason"]), str(content["val_metric"]))
+
+
+def with_best(trials):
+    """Returns the trials, each with the best objective up to it among those of its source."""
+    best, found = {}, []
+    for trial in trials:
+        known = [value for value in (best.get(trial.source), trial.objective) if value is not None]
+        if known:
+            best[trial.source] = min(known, key=lambda value: sign(trial.metric) * value)
+        found.append(trial._replace(best=best.get(trial.source)))
+    return found
+
+
+def sign(metric):
+    return 1 if lower_is_better(metric) else -1
+
+
+def by_source(trials):
+    return {source: [trial for trial in trials if trial.source == source]
+            for source in sorted({trial.source for trial in trials})}
+
+
+def best_trial(trials):
+    """Returns the trial with the best objective, the earliest of equals."""
+    return min(trials, key=lambda trial: (sign(trial.metric) * trial.objective, trial.number))
+
+
+def gap_of(tree, task, trial):
+    """Returns the Gap of a trial without an objective; None for one that had no point left to try."""
+    if trial.state in ("failed", "unreadable") and tree.verdict(task.name).state == "done":
+        return Gap(task, task.name, "trial", trial.state, trial.reason, None, os.path.join(tree.path(task.name), "log.txt"))
+    return None if trial.state in ("done", "exhausted") else tree.gap(task)
+
+
+# ---- files
+
+def read_space(tree):
+    """Returns (normalised space, notes); an empty one where space.json cannot be read."""
+    try:
+        return normalise_space(read_json(tree.path("space.json"))), []
+    except (FileError, SpaceError) as error:
+        return [], [f"no figures of parameters: {error}"]
+
+
+def best_text(done, model, tree):
+    """hyperparameters_hpo.json: the best values of each source, for every model that the tree's trials are of."""
+    best = {source: best_trial(trials).params for source, trials in by_source(done).items()}
+    return json.dumps({model: best}, indent=1) + "\n"
+
+
+def hpo_files(trials, weights, space, stamp):
+    """Returns {file name: text}."""
+    files = {"hpo_results.csv": results_text(trials),
+             "hpo_importance.csv": csv_text(("source", "parameter", "importance"), [
+                 (source, name, value) for source, values in weights.items() for name, value in values.items()]),
+             "hpo_best_so_far.svg": best_figure(trials, stamp)}
+    for source, chosen in by_source(trials).items():
+        files[f"hpo_parameters_{source}.svg"] = parameters_figure(source, chosen, space, stamp)
+    return files
+
+
+def results_text(trials):
+    """hpo_results.csv: a column for every parameter and metric that any trial has."""
+    names = list(dict.fromkeys(name for trial in trials for name in trial.params))
+    metrics = [metric for metric in METRICS if any(metric in trial.scores for trial in trials)]
+    header = ["source", "trial", "state", "objective", *names, *metrics, "seconds", "best_so_far", "reason"]
+    return csv_text(header, [
+        (trial.source, trial.number, trial.state, trial.objective, *(trial.params.get(name) for name in names),
+         *(trial.scores.get(metric) for metric in metrics), trial.seconds, trial.best, trial.reason) for trial in trials])
+
+
+def best_figure(trials, stamp):
+    """Returns best-so-far against trials, a line per source, with every trial as a point."""
+    metric = trials[0].metric if trials else ""
+    series = []
+    for source, chosen in by_source(trials).items():
+        points = [(trial.number, trial.objective) for trial in chosen if trial.objective is not None]
+        line = [(trial.number, trial.best) for trial in chosen if trial.best is not None]
+        series.append(charts.Series(source, points=points, line=line, steps=True))
+    return charts.line_chart(series, f"Best validation {metric} so far", x_label="trial", y_label=f"validation {metric}",
+                             note="line: best so far; points: trials", stamp=stamp)
+
+
+def parameters_figure(source, trials, space, stamp):
+    """Returns the objective against each parameter, a panel per parameter; the best trial is ringed."""
+    done = [trial for trial in trials if trial.objective is not None]
+    panels = [charts.Panel(entry["name"], [trial.params.get(entry["name"]) for trial in done], scale_of(entry))
+              for entry in space]
+    best = done.index(best_trial(done)) if done else None
+    metric = trials[0].metric
+    return charts.scatter_grid(panels, [trial.objective for trial in done], f"{source}: {metric} against each parameter",
+                               y_label=f"validation {metric}", best=best, note="ring: the best trial", stamp=stamp)
+
+
+def scale_of(entry):
+    if entry["type"] in ("categorical", "ordered"):
+        return "categorical"
+    return "log" if entry["log_uniform"] else "linear"
+
+
+# ---- text
+
+def shown_table(trials, weights):
+    """Returns the table for the terminal: the best trial of each source beside the defaults."""
+    lines = [["source", "trials", "failed", "defaults", "best", "trial"]]
+    found = []
+    for source, chosen in by_source(trials).items():
+        done = [trial for trial in chosen if trial.objective is not None]
+        if done:
+            best = best_trial(done)
+            first = next((trial for trial in done if trial.number == 0), None)
+            lines.append([source, str(len(chosen)), str(sum(trial.state == "failed" for trial in chosen)),
+                          f"{first.objective:.6g}" if first else "-", f"{best.objective:.6g}", str(best.number)])
+            values = ", ".join(f"{name} {shown(value)}" for name, value in best.params.items())
+            found.append(f"{source}: {values}")
+            found += [f"{source}: importance {shares(weights[source])}"] if weights.get(source) else []
+        if any(trial.state == "exhausted" for trial in chosen):
+            found.append(f"{source}: every point of the search space has been tried; the search has ended")
+    if len(lines) == 1:
+        return "no trial has ended well"
+    return "\n".join([f"validation {trials[0].metric}", aligned(lines), *found])
+
+
+def shares(values):
+    """'learning_rate 71 %, batch_size 9 % (...)': of the variance that each explains alone."""
+    order = sorted(values.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {100 * value:.0f} %" for name, value in order) + " of the variance, each alone"
+
+
+def shown(value):
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,196 @@
+"""lca_tables: the tables and figures of a learning-curve analysis.
+
+    Tree -> infer tasks -> scores -> all_scores -> median per size -> fit -> figure
+
+Examples:
+    report = collect(Tree("runs/lca_baseline"), "baseline")
+    report.files["learning_curve_fit.csv"]      # 'source,metric,alpha,...'
+
+Files:
+    all_scores.csv              metric,shard,value,split,model,dataset (IMPROVE's)
+    learning_curve.csv          source, metric, size, n_splits, median, q25, q75
+    learning_curve_fit.csv      learning_curve.CSV_COLUMNS, for the error metrics
+    learning_curve_{metric}.svg all sources: splits, median, fit, and beyond the data dashed
+"""
+import os
+import re
+
+import charts
+from learning_curve import CSV_COLUMNS, csv_row, fit_power_law, predict
+from metrics import METRICS, lower_is_better
+from results_tree import Report, Task, as_text, read_results
+from tables import aligned, csv_text, quantile
+
+SCORES_HEADER = ("metric", "shard", "value", "split", "model", "dataset")
+CURVE_HEADER = ("source", "metric", "size", "n_splits", "median", "q25", "q75")
+SHOWN = "mae"           # the metric of the table on the terminal; mse where it is missing
+SAME_SIZE = 1.015       # whole training splits that differ by a row or two are one size
+STEPS = 60              # points of a drawn curve
+STAMP = "synthetic demo data"
+
+
+def collect(tree, model):
+    """Returns the Report of an LCA tree; `model` names it where no plan does."""
+    tasks = lca_tasks(tree)
+    results = read_results(tree, [task for task in tasks if tree.verdict(task.name).state == "done"])
+    scored = [task for task in tasks if task.name in results and results[task.name].scores]
+    gaps = [tree.gap(task, results[task.name].problem if task.name in results else "")
+            for task in tasks if task.name not in results or not results[task.name].scores]
+    curves = curves_of(scored, results)
+    fits = {key: fit_power_law(list(curve), [list(values.values()) for values in curve.values()])
+            for key, curve in curves.items() if key[1] in error_metrics()}
+    notes = [f"{name}: {result.note}" for name, result in results.items() if result.note]
+    return Report(lca_files(scored, results, curves, fits, model, STAMP if tree.synthetic else ""),
+                  len(scored), gaps, shown_table(curves, fits), notes)
+
+
+def error_metrics():
+    """The metrics that a falling power law describes."""
+    return [metric for metric in METRICS if lower_is_better(metric)]
+
+
+# ---- which tasks there are
+
+def lca_tasks(tree):
+    """Returns the infer tasks that are planned or stand in the tree, by source, split, size."""
+    for prefix, source in source_levels(tree):
+        for split, size in _subsets(tree, f"{prefix}infer"):
+            _add_tasks(tree, prefix, source, split, size)
+    tasks = [task for task in tree.tasks.values()
+             if task.stage == "infer" and None not in (task.source, task.split, task.size)]
+    return sorted(tasks, key=lambda task: (task.source, task.split, task.size))
+
+
+def source_levels(tree):
+    """Returns [(prefix of names, source]: OUT/{source}/ of ours, OUT/ itself of IMPROVE's."""
+    own = [(f"{name}/", name) for name in tree.names("") if tree.names(f"{name}/infer")]
+    whole = as_text(os.path.basename(os.path.abspath(tree.out)))
+    return own + ([("", whole)] if _subsets(tree, "infer") else [])
+
+
+def _subsets(tree, top):
+    """Returns [(split, size)] of TOP/split_K/sz_N."""
+    found = []
+    for split in tree.names(top):
+        for size in tree.names(f"{top}/{split}"):
+            match = re.match(r"split_(\d{1,9})/sz_(\d{1,9})\Z", f"{split}/{size}")
+            if match:
+                found.append((int(match.group(1)), int(match.group(2))))
+    return found
+
+
+def _add_tasks(tree, prefix, source, split, size):
+    """Adds the three tasks of a subset as IMPROVE's own workflow names them."""
+    at = f"split_{split}/sz_{size}"
+    data = Task(f"{prefix}ml_data/{at}", "preprocess", source, source, split, size)
+    model = Task(f"{prefix}models/{at}", "train", source, source, split, size)
+    infer = Task(f"{prefix}infer/{at}", "infer", source, source, split, size, (data.name, model.name))
+    for task in (data, model, infer):
+        tree.tasks.setdefault(task.name, task)
+
+
+# ---- numbers
+
+def curves_of(tasks, results):
+    """Returns {(source, metric): {size: {split: value}}}, sizes growing, metrics in order."""
+    sizes = {source: merged([task.size for task in tasks if task.source == source])
+             for source in {task.source for task in tasks}}
+    curves = {}
+    for metric in METRICS:
+        for task in sorted(tasks, key=lambda task: (task.source, task.size, task.split)):
+            if metric in results[task.name].scores:
+                curve = curves.setdefault((task.source, metric), {})
+                curve.setdefault(sizes[task.source][task.size], {})[task.split] = results[task.name].scores[metric]
+    return curves
+
+
+def merged(sizes):
+    """{size: size that stands for it}: sizes that differ by less than SAME_SIZE are one."""
+    groups = []
+    for size in sorted(set(sizes)):
+        if groups and size <= groups[-1][0] * SAME_SIZE:
+            groups[-1].append(size)
+        else:
+            groups.append([size])
+    return {size: group[-1] for group in groups for size in group}
+
+
+def finite(values):
+    return sorted(value for value in values if value == value)
+
+
+# ---- files
+
+def lca_files(tasks, results, curves, fits, model, stamp):
+    """Returns {file name: text}."""
+    rows = [(metric, task.size, results[task.name].scores[metric], task.split, task.model or model, task.source)
+            for task in tasks for metric in METRICS if metric in results[task.name].scores]
+    files = {"all_scores.csv": csv_text(SCORES_HEADER, rows),
+             "learning_curve.csv": csv_text(CURVE_HEADER, curve_rows(curves)),
+             "learning_curve_fit.csv": csv_text(CSV_COLUMNS, [csv_row(*key, fit) for key, fit in fits.items()])}
+    for metric in METRICS:
+        chosen = {source: curve for (source, name), curve in curves.items() if name == metric}
+        files[f"learning_curve_{metric}.svg"] = figure(metric, chosen, fits, stamp) if chosen else None
+    return files
+
+
+def curve_rows(curves):
+    """Returns rows of CURVE_HEADER."""
+    rows = []
+    for (source, metric), curve in curves.items():
+        for size, by_split in curve.items():
+            values = finite(by_split.values())
+            quartiles = [quantile(values, share) for share in (0.5, 0.25, 0.75)] if values else [None] * 3
+            rows.append((source, metric, size, len(values), *quartiles))
+    return rows
+
+
+def figure(metric, curves, fits, stamp):
+    """Returns the learning curves of all sources as one SVG."""
+    series = [_series(source, curve, fits.get((source, metric))) for source, curve in sorted(curves.items())]
+    error = metric in error_metrics()
+    note = "points: splits; large: median; line: fitted power law, dashed beyond the data" if error else \
+        "points: splits; large: median"
+    return charts.line_chart(
+        series, f"Learning curve: {metric}", x_scale="log", y_scale="log" if error else "linear",
+        x_label="training set size (rows)", y_label=f"test {metric}", note=note, stamp=stamp)
+
+
+def _series(source, curve, fit):
+    points = [(size, value) for size, by_split in curve.items() for value in by_split.values()]
+    medians = [(size, quantile(finite(by_split.values()), 0.5)) for size, by_split in curve.items()
+               if finite(by_split.values())]
+    if fit is None or not fit.usable:
+        return charts.Series(source, points, medians, line=medians if fit is None else [])
+    return charts.Series(source, points, medians, _drawn(fit, min(curve), max(curve)),
+                         _drawn(fit, max(curve), 2 * max(curve)))
+
+
+def _drawn(fit, start, end):
+    sizes = [start * (end / start) ** (step / STEPS) for step in range(STEPS + 1)]
+    return [(size, predict(fit, size)) for size in sizes]
+
+
+def shown_table(curves, fits):
+    """Returns the table for the terminal: what the fit says for each source."""
+    metric = SHOWN if any(key[1] == SHOWN for key in fits) else "mse"
+    lines = [["source", "rows", metric, "fitted", "at twice", "gain", "asymptote"]]
+    notes = []
+    for (source, name), fit in sorted(fits.items()):
+        if name == metric:
+            lines.append([source] + _fit_cells(curves[source, name], fit))
+            notes += [f"{source}: {words}" for words in (fit.warning, fit.asymptote_reason) if words]
+    if len(lines) == 1:
+        return "no error metric to fit"
+    head = f"{metric} at the whole training set, and what the fitted power law says of twice the data"
+    return "\n".join([head, aligned(lines), *notes])
+
+
+def _fit_cells(curve, fit):
+    largest = max(curve)
+    median = quantile(finite(curve[largest].values()), 0.5) if finite(curve[largest].values()) else None
+    cells = [str(largest), "-" if median is None else f"{median:.4f}"]
+    if not fit.usable:
+        return cells + ["-", "-", "-", "no fit"]
+    return cells + [f"{fit.predicted_full:.4f}", f"{fit.predicted_twice:.4f}", f"{fit.gain_percent:.1f} %",
+                    f"{fit.gamma:.4f}" if fit.asymptote_identified else "not identified"]
