@@ -131,9 +131,9 @@ def is_plan(plan):
 
 def is_task(task):
     return (isinstance(task, dict) and is_name(task.get("name")) and is_texts(task.get("words"))
-            and is_texts(task.get("parents", [])) and type(task.get("index", 0)) is int
-            and all(isinstance(task.get(key, ""), str) for key in ("stage", "array", "why"))
-            and isinstance(task.get("stage"), str))
+            and is_texts(task.get("parents", [])) and type(task.get("index")) is int
+            and all(isinstance(task.get(key), str) for key in ("stage", "array"))
+            and isinstance(task.get("why", ""), str))
 
 
 def is_name(name):

@@ -15,7 +15,7 @@ import os
 import socket
 import time
 
-from launcher import launches, resume, slurm
+from launcher import launches, resume
 from launcher.refusal import Refusal
 
 SILENT_AFTER = 300   # seconds after which a launcher on another host counts as dead

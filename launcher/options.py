@@ -10,8 +10,9 @@ import os
 import re
 import shlex
 import shutil
+import sys
 
-from launcher import hyperparameters
+from launcher import config_file, hyperparameters
 from launcher.refusal import Refusal
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder that people copy
@@ -25,6 +26,7 @@ def shared_parser(workflow, description, epilog):
     parser = argparse.ArgumentParser(
         prog=f"workflow_{workflow}.py", description=description, epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    config_file.add_option(parser)
     add_data_options(parser.add_argument_group("data"))
     add_model_options(parser.add_argument_group("model"))
     add_run_options(parser.add_argument_group("where and how tasks run"), workflow)
@@ -90,8 +92,11 @@ def add_looking_options(group):
 
 def parse(parser, argv):
     """argv -> Namespace with absolute paths; raises Refusal or exits 2 as argparse does."""
-    options = parser.parse_args(argv)
     workflow = parser.prog[len("workflow_"):-len(".py")]
+    argv = sys.argv[1:] if argv is None else list(argv)
+    config = config_file.path_in(argv)
+    words, notes = config_file.words_of(config, workflow.upper(), parser) if config else ([], [])
+    options = parser.parse_args(words + argv)
     options.split = sorted({k for part in options.split or () for k in part}) or None
     options.model_dir = os.path.abspath(options.model_dir)
     options.output_dir = os.path.abspath(options.output_dir or os.path.join("runs", f"{workflow}_{options.model}"))
@@ -99,8 +104,8 @@ def parse(parser, argv):
     options.demo = options.input_dir is None and not os.path.isdir(BENCHMARK)
     options.input_dir = os.path.abspath(options.input_dir or (DEMO_DATA if options.demo else BENCHMARK))
     options.executor = choose_executor(options.executor)
-    options.hyperparameters, options.notes = hyperparameters.read(
-        getattr(options, "hyperparameters_file", None), options.model)
+    options.hyperparameters, more = hyperparameters.read(getattr(options, "hyperparameters_file", None), options.model)
+    options.notes = notes + more
     return options
 
 
@@ -174,5 +179,5 @@ def stage_words(text):
             pairs = ast.literal_eval(text.strip())
             return [word for name, value in pairs.items() for word in (f"--{name}", str(value))]
         return shlex.split(text)
-    except (ValueError, SyntaxError, AttributeError, MemoryError, RecursionError) as error:
+    except (ValueError, TypeError, SyntaxError, AttributeError, MemoryError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"{text!r} cannot be taken apart into words ({error})")

@@ -126,7 +126,7 @@ def wait_for_name(name, tries=3, pause=5):
 def job_id_of(output):
     """What sbatch --parsable printed -> job id. Login banners may stand before the last line."""
     lines = output.strip().splitlines()
-    found = re.match(r"(\d+)(;[\w.-]+)?\s*$", lines[-1]) if lines else None
+    found = re.match(r"([0-9]{1,18})(;[\w.-]+)?\s*$", lines[-1]) if lines else None
     if not found:
         raise SlurmError(f"sbatch printed no job id, but {output[-200:]!r}")
     return found.group(1)
@@ -143,7 +143,7 @@ def queue():
 
 def element_of(line):
     """'409_3|RUNNING|None|csa.x.train' -> Element; None for a line that is something else."""
-    found = re.match(r"(\d+)(?:_(\d+))?\|(\w+)\|([^|]*)\|(.*)$", line.strip())
+    found = re.match(r"([0-9]{1,18})(?:_([0-9]{1,18}))?\|(\w+)\|([^|]*)\|(.*)$", line.strip())
     if not found:
         return None
     job_id, index, state, reason, name = found.groups()

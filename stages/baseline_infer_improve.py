@@ -19,15 +19,16 @@ from improve_files import (SCORE_NAMES, FileError, read_table, write_parameters,
 
 
 def parse_arguments(argv):
-    parser = argparse.ArgumentParser(prog="baseline_infer_improve", allow_abbrev=False,
-                                     description="Predict the responses of the test split.")
+    parser = argparse.ArgumentParser(
+        prog="baseline_infer_improve", allow_abbrev=False,
+        description="Predict the responses of the test split with a trained baseline model.")
     parser.add_argument("--input_data_dir", required=True, metavar="DIR", help="output of preprocess")
     parser.add_argument("--input_model_dir", required=True, metavar="DIR", help="output of train")
     parser.add_argument("--output_dir", required=True, metavar="DIR", help="where to write")
     parser.add_argument("--y_col_name", default="auc", metavar="NAME",
                         help="response to predict (default: auc)")
-    parser.add_argument("--calc_infer_scores", type=truth, default=False, metavar="true|false",
-                        help="write test_scores.json as well (default: false)")
+    parser.add_argument("--calc_infer_scores", type=truth, default=False,
+                        metavar="true|false", help="write test_scores.json as well (default: false)")
     return parser.parse_args(argv)
 
 

@@ -1,9 +1,9 @@
 """baseline_model: predicts a response from who the drug and the cell line are, without features.
 
     *_y_data.csv -> read_responses -> train_model -> Model -> predict -> predicted values
-                                                       └─> write_model, read_model
+                                                     └─> write_model, read_model
 
-    response = mean + effect of cell line + effect of drug + sum over k of cell factor k * drug factor k
+    response = mean + cell line's effect + drug's effect + sum over k of their k-th factors' product
 
 the biased matrix factorization of Koren, Bell and Volinsky 2009 (IEEE Computer
 42(8):30-37), trained by minibatch stochastic gradient descent on the squared
@@ -28,19 +28,20 @@ from improve_files import FileError, read_table, reading, write_whole
 
 MODEL_FILE = "baseline_model.json"
 CELL_COLUMN, DRUG_COLUMN = "improve_sample_id", "improve_chem_id"
-RATE = 30.0       # weights move by RATE * learning_rate of their error: 1e-6 is then far too
-                  # slow and 1e-2 about too fast, the range in which neural networks are tuned
+RATE = 60.0       # a step is RATE * learning_rate of the gradient: 1e-6 is then far too slow and
+                  # 1e-2 about too fast, the range in which IMPROVE tunes neural networks
 LARGEST = 1e100   # response; squares and sums of larger ones leave the range of floats
 START = 0.2       # largest factor before training; two factors of 0 would stay 0
 
-Settings = namedtuple("Settings", "epochs batch_size learning_rate patience latent_dim weight_decay seed")
+Settings = namedtuple("Settings", ["epochs", "batch_size", "learning_rate", "patience",
+                                   "latent_dim", "weight_decay", "seed"])
 DEFAULTS = Settings(
     epochs=100,             # at most
     batch_size=64,          # rows
     learning_rate=0.001,
     patience=15,            # epochs without a better validation error, then training stops
     latent_dim=4,           # factors of each drug and cell line
-    weight_decay=0.05,      # pull of effects and factors toward 0
+    weight_decay=0.01,      # pull of effects and factors toward 0
     seed=0)
 
 # cells, drugs: lists of names; values: list of numbers; one entry a row in each
@@ -136,10 +137,10 @@ def train_model(train, validation, settings=DEFAULTS, y_col_name="auc", report=N
 
 
 def _mean_and_spread(values):
-    """Returns mean and standard deviation; a spread of 0 becomes 1, which divides."""
+    """Returns mean and standard deviation."""
     mean = math.fsum(values) / len(values)
-    spread = math.sqrt(math.fsum((value - mean) * (value - mean) for value in values) / len(values))
-    return mean, spread if spread > 0 else 1.0
+    squares = [(value - mean) * (value - mean) for value in values]
+    return mean, math.sqrt(math.fsum(squares) / len(values))
 
 
 def _start_weights(train, latent_dim, uniform):
@@ -159,7 +160,7 @@ def _indexed(responses, weights, mean, spread):
     unknown_cell, unknown_drug = len(weights.cell_index), len(weights.drug_index)
     return ([weights.cell_index.get(name, unknown_cell) for name in responses.cells],
             [weights.drug_index.get(name, unknown_drug) for name in responses.drugs],
-            [(value - mean) / spread for value in responses.values])
+            [(value - mean) / (spread or 1.0) for value in responses.values])
 
 
 def _shuffled(rows, uniform):
@@ -172,13 +173,13 @@ def _shuffled(rows, uniform):
 
 
 def _train_epoch(columns, rows, settings):
-    step = RATE * settings.learning_rate
     for first in range(0, len(rows[0]), settings.batch_size):
         batch = [values[first:first + settings.batch_size] for values in rows]
-        _train_batch(columns, *batch, step=step, decay=step * settings.weight_decay)
+        _train_batch(columns, *batch, step=RATE * settings.learning_rate,
+                     weight_decay=settings.weight_decay)
 
 
-def _train_batch(columns, cells, drugs, values, step, decay):
+def _train_batch(columns, cells, drugs, values, step, weight_decay):
     """Moves each weight of a batch by `step` times the mean of its gradient over its rows.
 
     All gradients are taken at the weights before the batch. The lists are
@@ -187,7 +188,8 @@ def _train_batch(columns, cells, drugs, values, step, decay):
     """
     errors, gathered = _errors(columns, cells, drugs, values)
     cell_steps, drug_steps = _steps(cells, step), _steps(drugs, step)
-    cell_pulls, drug_pulls = _steps(cells, decay), _steps(drugs, decay)
+    cell_pulls = [weight_decay * of_row for of_row in cell_steps]
+    drug_pulls = [weight_decay * of_row for of_row in drug_steps]
     cell_errors = list(map(mul, errors, cell_steps))
     drug_errors = list(map(mul, errors, drug_steps))
     ones = [1.0] * len(cells)       # an effect is a factor whose counterpart is always 1
@@ -258,14 +260,19 @@ def read_model(path, y_col_name):
     with reading(path), open(path, encoding="utf-8") as file:
         text = file.read()
     try:
-        model = Model(**json.loads(text))
-        sizes = {len(list(map(float, weights)))
-                 for part in (model.cells, model.drugs) for weights in part.values()}
-        complete = len(sizes) == 1 and min(sizes) > 0 and math.isfinite(model.mean + model.spread)
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        complete = False
-    if not complete:
+        model = _whole_model(**json.loads(text))
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         raise FileError(f"{path}: is not a baseline model")
     if model.y_col_name != y_col_name:
         raise FileError(f"{path}: predicts {model.y_col_name!r}, not {y_col_name!r}")
     return model
+
+
+def _whole_model(y_col_name, mean, spread, cells, drugs):
+    """Returns the Model; a built-in error where its weights are no numbers or not equally long."""
+    cells, drugs = ({name: list(map(float, weights)) for name, weights in part.items()}
+                    for part in (cells, drugs))
+    sizes = set(map(len, cells.values())) | set(map(len, drugs.values()))
+    if len(sizes) != 1 or 0 in sizes or not cells:
+        raise ValueError("weights of different lengths")
+    return Model(y_col_name, float(mean), float(spread), cells, drugs)

@@ -25,14 +25,15 @@ EMPTY = {"", "na", "n/a", "nan", "null", "none", "<na>"}     # what pandas reads
 
 def parse_arguments(argv):
     parser = argparse.ArgumentParser(prog="baseline_preprocess_improve", allow_abbrev=False,
-                                     description="Join the rows of three splits to their responses.")
+                                     description="Join the rows of splits to their responses.")
     for stage in STAGES:
         parser.add_argument(f"--{stage}_split_file", required=True, metavar="FILE",
-                            help="row numbers of response.tsv; a name in the splits folder or a path")
-    parser.add_argument("--input_dir", required=True, metavar="DIR", help="raw_data of the benchmark")
+                            help="row numbers of response.tsv: a name in splits_dir or a path")
+    parser.add_argument("--input_dir", required=True, metavar="DIR",
+                        help="raw_data of the benchmark")
     parser.add_argument("--output_dir", required=True, metavar="DIR", help="where to write")
     parser.add_argument("--y_col_name", default="auc", metavar="NAME",
-                        help="response to predict; rows where it is empty are left out (default: auc)")
+                        help="response to predict; rows without it are left out (default: auc)")
     parser.add_argument("--splits_dir", default="splits", metavar="DIR",
                         help="folder of the split files in input_dir (default: splits)")
     return parser.parse_args(argv)

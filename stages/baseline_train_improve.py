@@ -1,6 +1,7 @@
 """baseline_train_improve: trains the baseline model and scores it on the validation split.
 
-    train_y_data.csv, val_y_data.csv -> baseline_model.json, val_y_data_predicted.csv, val_scores.json
+    train_y_data.csv, val_y_data.csv
+      └─> baseline_model.json, val_y_data_predicted.csv, val_scores.json
 
 Examples:
     python3 baseline_train_improve.py --input_dir ml_data --output_dir model --y_col_name auc
@@ -31,8 +32,8 @@ def parse_arguments(argv):
     for name, kind, text in (
             ("epochs", whole(1), "passes over the training rows, at most"),
             ("batch_size", whole(1), "rows per step"),
-            ("learning_rate", real(above=True), "size of a step; 1e-6 is far too slow, 1e-2 too fast"),
-            ("patience", whole(1), "epochs without a better validation mse before training stops"),
+            ("learning_rate", real(above=True), "size of a step; 1e-6: far too slow, 1e-2: too fast"),
+            ("patience", whole(1), "epochs without a better validation mse, then training stops"),
             ("latent_dim", whole(0), "factors of each drug and cell line; 0: effects only"),
             ("weight_decay", real(above=False), "pull of the weights toward 0"),
             ("seed", whole(0), "start of the random numbers")):

@@ -428,8 +428,9 @@ def strips(rows, title, description="", x_label="", x_scale="linear", reference=
 
 
 def _strips_in_words(rows, kept):
-    return "; ".join("{}: median {}".format(" ".join(filter(None, (str(row.name), row.series))),
-                                            number(_quantile(values, 0.5))) for row, values in zip(rows, kept)) or "no data"
+    names = [" ".join(filter(None, (str(row.name), row.series))) for row in rows]
+    medians = [number(_quantile(values, 0.5)) for values in kept]
+    return "; ".join("{}: median {}".format(*pair) for pair in zip(names, medians)) or "no data"
 
 
 def _strip_heights(names, lines):

@@ -13,7 +13,6 @@ running trials as kriging believers (Ginsbourger, Le Riche and Carraro, 2010).
 """
 
 import itertools
-import json
 import math
 import random
 
@@ -42,47 +41,49 @@ def suggest(space, history, seed):
 
     space: list of entries in one of the formats of hpo_space.normalise_space.
     history: list of (params, value), lower is better; value is None for a trial that is
-    running, and not finite (nan, inf) for one that failed, which counts as the worst so far.
+    running, and nan or inf for one that failed, which counts as the worst so far.
     seed: an int, or (int, trial number). Trials that start in the same second see the same
     history; with their number in the seed they get different points.
     Raises hpo_space.SpaceError, and SpaceExhausted where a discrete space has no new point.
     """
     study = Study(space, history, seed)
-    if study.trial == 0:
-        return study.fresh(study.default)
     if study.trial < START or len(study.finished) < FEWEST:
-        return study.fresh(study.filling_point(study.trial))
+        return study.params(study.new_point(study.filling_point()))
     return study.params(model_point(study))
 
 
 def random_point(space, history, seed):
     """Return the parameters of the next trial of a random search; arguments and errors as suggest."""
     study = Study(space, history, seed)
-    return study.fresh(study.default if study.trial == 0 else study.random_units())
+    return study.params(study.new_point(study.default if study.trial == 0 else study.random_point(study.own_random)))
 
 
 def grid_point(space, history, seed):
     """Return the parameters of the next trial of a grid search; arguments and errors as suggest."""
-    trial = Study(space, history, seed).trial
+    trial = Study(space, [], seed).trial if isinstance(seed, (tuple, list)) else len(history)
     for params in itertools.islice(grid_points(space), trial, trial + 1):
         return params
     raise SpaceExhausted("all points of the grid have been tried")
 
 
 def grid_points(space, levels=5):
-    """Yield every point of a grid: all choices, and `levels` values from end to end of a range."""
+    """Yield the parameters at every point of a grid: all choices of a choice, and at most
+    `levels` values of a range, from end to end on its scale. The last parameter changes first."""
     entries = hpo_space.normalise_space(space)
-    axes = [[(level + 0.5) / len(entry["choices"]) for level in range(len(entry["choices"]))] if "choices" in entry
-            else [level / (levels - 1.0) for level in range(levels)] for entry in entries]
-    values = [list(dict.fromkeys(hpo_space.from_unit(entry, unit) for unit in axis)) for entry, axis in zip(entries, axes)]
-    for point in itertools.product(*values):
-        yield {entry["name"]: value for entry, value in zip(entries, point)}
+    axes = [list(dict.fromkeys(hpo_space.from_unit(entry, level / (levels - 1.0)) for level in range(levels)))
+            if "min" in entry else entry["choices"] for entry in entries]
+    for values in itertools.product(*axes):
+        yield {entry["name"]: value for entry, value in zip(entries, values)}
 
+
+# ---- what is known
 
 class Study:
     """The arguments of suggest, in the unit cube.
 
-    finished: list of (point, value), failures at the worst value; running: list of points.
+    finished: list of (point, value), failures at the worst value; running: list of points;
+    taken: keys of all these points; unseen: how many trials started before this one and are
+    not in the history yet.
     """
 
     def __init__(self, space, history, seed):
@@ -90,73 +91,97 @@ class Study:
         self.seed, self.trial = seed if isinstance(seed, (tuple, list)) else (seed, len(history))
         self.unseen = max(0, min(UNSEEN, self.trial - len(history)))
         self.random = random.Random("%s %s" % (self.seed, len(history)))
+        self.own_random = random.Random("%s %s %s" % (self.seed, self.trial, len(history)))
         self.categorical = [entry["type"] == "categorical" for entry in self.space]
         self.default = hpo_space.to_units(self.space, {entry["name"]: entry["default"] for entry in self.space})
         self.size = hpo_space.space_size(self.space)
         placed = [(hpo_space.to_units(self.space, params), value) for params, value in history]
         placed = [(point, value) for point, value in placed if point is not None]
         self.running = [point for point, value in placed if value is None]
-        self.finished = with_failures_as_worst([pair for pair in placed if pair[1] is not None])
+        self.finished = failures_as_worst([pair for pair in placed if pair[1] is not None])
         self.taken = {key(point) for point, _ in placed}
         if len(self.taken) >= self.size:
-            raise SpaceExhausted("all %d points of the search space have been tried" % self.size)
+            raise self.exhausted()
+
+    def exhausted(self):
+        return SpaceExhausted("all %d points of the search space have been tried" % self.size)
 
     def params(self, point):
         return hpo_space.to_params(self.space, point)
 
-    def random_units(self):
-        return hpo_space.snap(self.space, [self.random.random() for _ in self.space])
+    def random_point(self, generator):
+        return hpo_space.snap(self.space, [generator.random() for _ in self.space])
 
-    def is_new(self, point):
-        return key(point) not in self.taken
-
-    def fresh(self, point):
-        """Return the parameters at a point, or at another one where it has been tried."""
+    def new_point(self, point):
+        """Return the point, or a random one, or the first one, that has not been tried."""
         for _ in range(100):
-            if self.is_new(point):
-                return self.params(point)
-            point = self.random_units()
-        return self.params(next(point for point in every_point(self.space) if self.is_new(point)))
+            if key(point) not in self.taken:
+                return point
+            point = self.random_point(self.own_random)
+        return next(point for point in every_point(self.space) if key(point) not in self.taken)
 
-    def filling_point(self, number):
-        return hpo_space.snap(self.space, halton(number, len(self.space), self.seed))
+    def filling_point(self):
+        """Return this trial's point of the space-filling start: the defaults, then Halton's points.
+
+        Counts points that differ, so that no two trial numbers share one while there are enough.
+        """
+        point, seen = self.default, {key(self.default)}
+        for number in range(1, 20 * self.trial + 1):
+            if len(seen) > self.trial:
+                break
+            point = hpo_space.snap(self.space, halton(number, len(self.space), self.seed))
+            seen.add(key(point))
+        return point
 
 
 def key(point):
-    return tuple(int(round(unit * 1e5)) for unit in point)
+    """Return what two points have in common that are one: their place to five digits."""
+    return tuple([int(unit * 1e5 + 0.5) for unit in point])
 
 
-def with_failures_as_worst(finished):
+def failures_as_worst(finished):
+    """Return the (point, value) pairs with the worst finite value for a failure; [] if all failed."""
     values = [value for _, value in finished if math.isfinite(value)]
-    worst = max(values) if values else 0.0
-    return [(point, value if math.isfinite(value) else worst) for point, value in finished] if values else []
+    return [(point, value if math.isfinite(value) else max(values)) for point, value in finished] if values else []
 
 
 def every_point(space):
-    axes = [[hpo_space.to_unit(entry, value) for value in (entry["choices"] if "choices" in entry
-             else range(entry["min"], entry["max"] + 1) if entry["type"] == "int" else [entry["min"]])]
+    """Return an iterator over all points of a discrete space."""
+    axes = [[(number + 0.5) / hpo_space.entry_size(entry) for number in range(hpo_space.entry_size(entry))]
+            if entry["type"] == "float" or not entry.get("log_uniform") else
+            [hpo_space.to_unit(entry, value) for value in range(entry["min"], entry["max"] + 1)]
             for entry in space]
     return itertools.product(*axes)
 
 
 def halton(number, dimensions, seed):
-    """Return point `number` of a randomly shifted Halton sequence in the unit cube."""
-    rng = random.Random("halton %s" % (seed,))
-    point, primes = [], []
-    candidate = 2
-    while len(primes) < dimensions:
+    """Return point `number` of a Halton sequence with randomly permuted digits.
+
+    Owen, A randomized Halton algorithm in R, 2017: the permutations depend on the seed alone,
+    so trials that know nothing of each other take points of one well spread set.
+    """
+    generator = random.Random("halton %s" % (seed,))
+    return [radical_inverse(number, prime, generator) for prime in first_primes(dimensions)]
+
+
+def radical_inverse(number, prime, generator):
+    """Return the number with its digits in base `prime` permuted and mirrored at the point."""
+    unit, width = 0.0, 1.0
+    while width > 1e-6:
+        permuted = sorted(range(prime), key=lambda digit: generator.random())
+        width = width / prime
+        unit += permuted[number % prime] * width
+        number //= prime
+    return unit
+
+
+def first_primes(count):
+    primes, candidate = [], 2
+    while len(primes) < count:
         if all(candidate % prime for prime in primes):
             primes.append(candidate)
         candidate += 1
-    for prime in primes:
-        digits = [sorted(range(prime), key=lambda _: rng.random()) for _ in range(12 if prime < 4 else 6)]
-        unit, width, rest = 0.0, 1.0, number
-        for permuted in digits:
-            width = width / prime
-            unit += permuted[rest % prime] * width
-            rest = rest // prime
-        point.append(unit + width * rng.random())
-    return point
+    return primes
 
 
 # ---- the model
@@ -215,9 +240,9 @@ def best_candidate(study, model, points):
     if study.size <= ENUMERATED:
         scored = score(study, model, best, every_point(study.space))
         if not scored:
-            raise SpaceExhausted("all %d points of the search space have been tried" % study.size)
+            raise study.exhausted()
         return scored[0][1]
-    candidates = [study.random_units() for _ in range(GLOBAL)]
+    candidates = [study.random_point(study.random) for _ in range(GLOBAL)]
     for index in order[:CENTRES]:
         for number in range(LOCAL):
             candidates.append(neighbour(study, points[index], NEAR[number % len(NEAR)]))
@@ -227,7 +252,7 @@ def best_candidate(study, model, points):
         candidates = [neighbour(study, point, width) for _, point in scored[:5] for _ in range(10)]
         scored = sorted(scored[:5] + score(study, model, best, candidates), reverse=True)
     if not scored:
-        return hpo_space.to_units(study.space, study.fresh(study.default))
+        return study.new_point(study.default)
     return scored[0][1]
 
 

@@ -228,8 +228,16 @@ def from_unit(entry, unit):
     low, high = scaled_range(entry)
     value = low + (high - low) * unit
     value = math.exp(value) if entry["log_uniform"] else value
-    value = int(math.floor(value + 0.5)) if entry["type"] == "int" else value
+    value = int(math.floor(value + 0.5)) if entry["type"] == "int" else short(value, high - low, entry["log_uniform"])
     return min(entry["max"], max(entry["min"], value))
+
+
+def short(value, width, log):
+    """Return a float with six digits where they are enough: people read these values, and the last
+    bits of a float differ from one Python version to the next."""
+    near = float("%.6g" % value)
+    error = abs(near / value - 1.0) if log else abs(near - value)
+    return near if error <= 1e-5 * width else value
 
 
 def to_unit(entry, value):
@@ -270,8 +278,15 @@ def to_units(space, params):
 
 def snap(space, units):
     """Return the point at the middle of the values that `units` rounds to."""
-    return tuple(unit if entry["type"] == "float" else to_unit(entry, from_unit(entry, unit))
-                 for entry, unit in zip(space, units))
+    return tuple([unit if entry["type"] == "float" else snap_unit(entry, unit) for entry, unit in zip(space, units)])
+
+
+def snap_unit(entry, unit):
+    """Return the middle of the cell of the cube that `unit` lies in (choices and whole numbers)."""
+    if entry.get("log_uniform"):
+        return to_unit(entry, from_unit(entry, unit))
+    count = entry_size(entry)
+    return (min(count - 1, int(unit * count)) + 0.5) / count
 
 
 def entry_size(entry):

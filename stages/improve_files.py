@@ -64,7 +64,9 @@ def whole_file(path):
     # files could be read by nobody but their owner.
     temporary = f"{path}.{os.urandom(4).hex()}.tmp"
     try:
-        with open(temporary, "w", encoding="utf-8", newline="") as file:
+        # surrogateescape: how Python keeps bytes of a path that are no UTF-8 (or of any
+        # non-ASCII path, in 3.6 with LANG=C); they are written as they were
+        with open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             yield file
         os.replace(temporary, path)
     except OSError as error:

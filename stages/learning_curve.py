@@ -14,22 +14,19 @@ Source of the law and of weights that grow with m: Partin et al., BMC Bioinforma
 """
 import math
 import random
-import statistics
 from typing import NamedTuple, Optional, Tuple
 
 import significance
+from power_law import (ROUGH_SEARCH, Curve, error_at, fit_curve, line_at, median, part, points_of, regression,
+                       search_beta)
 
 ENOUGH_SIZES = 5  # fewer: a warning; the smallest sizes are never left out below this
 FEWEST_SIZES = 3  # fewer: three parameters are not determined
-STEEPEST, FLATTEST = 5.0, 0.005  # range of -beta searched
-GRID = 40  # points of -beta tried, evenly spaced in log(-beta), before the golden section
-GOLDEN_STEPS = 32  # narrows the last grid cells by 0.618**32 = 2e-7
 FALL_LEVEL = 0.01  # chance to call a flat curve a falling one
 ASYMPTOTE_LEVEL = 0.05  # one-sided: chance to call an asymptote identified that is not there
 LACK_OF_FIT_LEVEL = 0.01  # chance to leave out a size for no reason
 RESOLUTION = 1e-4  # relative: deviations below this are never taken for a lack of fit (scores have about 4 digits)
 RESAMPLES = 200  # bootstrap resamples of the splits
-LARGEST = 1e60  # errors beyond this, or below its inverse, are not taken for scores: their squares leave the floats
 FARTHEST = 1e6  # a size needed beyond this many times the full size is not given as a number
 
 CSV_COLUMNS = ("source", "metric", "alpha", "beta", "gamma", "r2", "sizes", "full_size", "predicted_full",
@@ -60,23 +57,6 @@ class Fit(NamedTuple):
     warning: str  # '' or sentences
 
 
-class Points(NamedTuple):
-    """Medians to fit, by growing size; no weights where a size or a median is not above zero."""
-    sizes: list
-    values: list  # per size: one value a split, None where missing
-    medians: list
-    weights: list
-
-
-class Curve(NamedTuple):
-    """A weighted least-squares solution; u = size / largest size, so that powers stay in range."""
-    scale: float  # alpha * largest**beta: the part above the asymptote at the largest size
-    beta: float
-    gamma: float
-    largest: float
-    sse: float  # weighted, the weights adding up to 1
-
-
 def fit_power_law(sizes, values_by_size, full_size=None, resamples=RESAMPLES, seed=0):
     """Fit the law to the median over splits: sizes (m > 0), values_by_size[i][k] the error of split k at sizes[i].
 
@@ -88,7 +68,7 @@ def fit_power_law(sizes, values_by_size, full_size=None, resamples=RESAMPLES, se
     1 / median**2, which grows with m as the error falls; m**(1/4) adds to it since the law holds for large m.
     Small sizes at which the curve has not reached its power-law phase are left out (`settled_curve`).
     """
-    points = _points(sizes, values_by_size)
+    points = points_of(sizes, values_by_size)
     full_size = float(full_size or (points.sizes[-1] if points.sizes else 0))
     problem = _problem(points)
     if problem:
@@ -97,7 +77,7 @@ def fit_power_law(sizes, values_by_size, full_size=None, resamples=RESAMPLES, se
     note, needed = _size_needed(curve, full_size)
     identified, reason = _asymptote(curve, used)
     band = _sampling_bands(curve, used, (full_size, 2 * full_size), resamples, seed)
-    full, twice = _error_at(curve, full_size), _error_at(curve, 2 * full_size)
+    full, twice = error_at(curve, full_size), error_at(curve, 2 * full_size)
     return Fit(
         alpha=curve.scale * curve.largest ** -curve.beta, beta=curve.beta, gamma=curve.gamma, r2=_r2(curve, used),
         n_sizes=len(used.sizes), full_size=full_size, predicted_full=full, predicted_twice=twice,
@@ -118,36 +98,6 @@ def csv_row(source, metric, fit):
            fit.predicted_twice, fit.gain_percent, fit.size_needed, fit.size_note, fit.asymptote_identified,
            fit.asymptote_reason, fit.backtest_percent, low, high, fit.usable, fit.warning)
     return ["" if cell is None else "{:.6g}".format(cell) if isinstance(cell, float) else str(cell) for cell in row]
-
-
-# Points
-
-def _points(sizes, values_by_size):
-    """Sizes with at least one value, smallest first."""
-    rows = []
-    for size, values in sorted(zip(sizes, values_by_size), key=lambda row: row[0]):
-        values = [None if value is None or not abs(value) <= LARGEST else float(value) for value in values]
-        if any(value is not None for value in values):
-            rows.append((float(size), values))
-    return _weighed([size for size, _ in rows], [values for _, values in rows])
-
-
-def _weighed(sizes, values):
-    medians = [_median(row) for row in values]
-    if not medians or sizes[0] <= 0 or min(medians) < 1 / LARGEST:
-        return Points(sizes, values, medians, [])
-    weights = [sum(value is not None for value in row) * size ** 0.25 * (min(medians) / middle) ** 2
-               for size, row, middle in zip(sizes, values, medians)]
-    total = sum(weights)
-    return Points(sizes, values, medians, [weight / total for weight in weights])
-
-
-def _part(points, first, last=None):
-    return _weighed(points.sizes[first:last], points.values[first:last])
-
-
-def _median(values):
-    return statistics.median(value for value in values if value is not None)
 
 
 def _problem(points):
@@ -202,11 +152,9 @@ def _deviations(curve, points):
     """Sum of squared relative deviations of the medians from the curve, in units of the variance of one value."""
     counts = [sum(value is not None for value in row) for row in points.values]
     # A median of k values varies at most pi / 2 times as much as their mean.
-    return sum(count / (math.pi / 2) * (y / _error_at(curve, size) - 1) ** 2
+    return sum(count / (math.pi / 2) * (y / error_at(curve, size) - 1) ** 2
                for count, y, size in zip(counts, points.medians, points.sizes))
 
-
-# Fit
 
 def settled_curve(points):
     """(curve, points used, fits well): the law fitted to all sizes but those too small for it.
@@ -217,67 +165,11 @@ def settled_curve(points):
     Applied Regression Analysis, 1998, section 2.1). At least ENOUGH_SIZES sizes are kept.
     """
     for first in range(max(1, len(points.sizes) - ENOUGH_SIZES + 1)):
-        used = _part(points, first)
+        used = part(points, first)
         curve = fit_curve(used)
         if _lack_of_fit_p(curve, used) > LACK_OF_FIT_LEVEL:
             return curve, used, True
     return curve, used, False
-
-
-def fit_curve(points):
-    """Weighted least squares by variable projection (Golub and Pereyra, 1973).
-
-    For a given beta, alpha and gamma are a 2x2 linear problem; what is left is a search over beta.
-    """
-    return _search(points, lambda beta: _line(points, beta, True))
-
-
-def _search(points, curve_at):
-    """The best of curve_at(beta) over log(-beta): a grid, then a golden section around its best point."""
-    low, high = math.log(FLATTEST), math.log(STEEPEST)
-    step = (high - low) / (GRID - 1)
-    best = min((low + i * step for i in range(GRID)), key=lambda x: curve_at(-math.exp(x)).sse)
-    low, high = max(low, best - step), min(high, best + step)
-    ratio = (math.sqrt(5) - 1) / 2
-    left, right = high - ratio * (high - low), low + ratio * (high - low)
-    left_curve, right_curve = curve_at(-math.exp(left)), curve_at(-math.exp(right))
-    for _ in range(GOLDEN_STEPS):
-        if left_curve.sse < right_curve.sse:
-            high, right, right_curve = right, left, left_curve
-            left = high - ratio * (high - low)
-            left_curve = curve_at(-math.exp(left))
-        else:
-            low, left, left_curve = left, right, right_curve
-            right = low + ratio * (high - low)
-            right_curve = curve_at(-math.exp(right))
-    return min(left_curve, right_curve, key=lambda curve: curve.sse)
-
-
-def _line(points, beta, with_asymptote):
-    """Best alpha >= 0 and gamma >= 0 for this beta, gamma = 0 where with_asymptote is False."""
-    largest = points.sizes[-1]
-    x = [(size / largest) ** beta for size in points.sizes]
-    intercept, slope, mean_y, ratio = _regression(x, points.medians, points.weights)
-    if not with_asymptote or intercept < 0:
-        intercept, slope = 0.0, ratio
-    elif slope < 0:
-        intercept, slope = mean_y, 0.0
-    sse = sum(w * (y - slope * v - intercept) ** 2 for w, y, v in zip(points.weights, points.medians, x))
-    return Curve(slope, beta, intercept, largest, sse)
-
-
-def _regression(x, y, weights):
-    """(intercept, slope, mean of y, slope through the origin) of y on x, the weights adding up to 1."""
-    wx = [w * v for w, v in zip(weights, x)]
-    mean_x, mean_xx = sum(wx), sum(a * v for a, v in zip(wx, x))
-    mean_y, mean_xy = sum(w * v for w, v in zip(weights, y)), sum(a * v for a, v in zip(wx, y))
-    spread = mean_xx - mean_x ** 2
-    slope = (mean_xy - mean_x * mean_y) / spread if spread > 0 else 0.0
-    return mean_y - slope * mean_x, slope, mean_y, mean_xy / mean_xx
-
-
-def _error_at(curve, size):
-    return curve.scale * (size / curve.largest) ** curve.beta + curve.gamma
 
 
 # What the fit is worth
@@ -306,7 +198,7 @@ def _asymptote(curve, points):
     span = "{} sizes spanning {:.3g}-fold".format(len(points.sizes), points.sizes[-1] / points.sizes[0])
     if freedom < 1:
         return False, "{} leave nothing over to test three parameters with.".format(span)
-    power, logarithm = _search(points, lambda beta: _line(points, beta, False)).sse, _log_curve_sse(points)
+    power, logarithm = search_beta(lambda beta: line_at(points, beta, False)).sse, _log_curve_sse(points)
     rival = "power law without an asymptote" if power <= logarithm else "logarithmic curve without an asymptote"
     noise = max(curve.sse / freedom, _resolution(points))
     p = significance.f_test_p(max(0.0, min(power, logarithm) - curve.sse) / noise, 1, freedom) / 2
@@ -323,7 +215,7 @@ def _resolution(points):
 
 def _log_curve_sse(points):
     x = [math.log(size) for size in points.sizes]
-    intercept, slope = _regression(x, points.medians, points.weights)[:2]
+    intercept, slope = regression(x, points.medians, points.weights)[:2]
     return sum(w * (y - intercept - slope * v) ** 2 for w, y, v in zip(points.weights, points.medians, x))
 
 
@@ -334,7 +226,7 @@ def _r2(curve, points):
 
 def _size_needed(curve, full_size):
     """(note, size) for an error 10 % below the one at full_size."""
-    excess = 0.9 * _error_at(curve, full_size) - curve.gamma
+    excess = 0.9 * error_at(curve, full_size) - curve.gamma
     if excess <= 0 or curve.scale <= 0:
         return "10 % less error is below the fitted asymptote: no amount of data gets there.", None
     logarithm = math.log(excess / curve.scale) / curve.beta + math.log(curve.largest)
@@ -347,8 +239,8 @@ def _backtest(points):
     """Percent by which the fit without the largest size misses the median there; None where too few sizes are left."""
     if len(points.sizes) <= FEWEST_SIZES:
         return None
-    curve = settled_curve(_part(points, 0, -1))[0]
-    return 100 * (_error_at(curve, points.sizes[-1]) / points.medians[-1] - 1)
+    curve = settled_curve(part(points, 0, -1))[0]
+    return 100 * (error_at(curve, points.sizes[-1]) / points.medians[-1] - 1)
 
 
 def _sampling_bands(curve, points, targets, resamples, seed):
@@ -364,10 +256,10 @@ def _sampling_bands(curve, points, targets, resamples, seed):
         drawn = [generator.randrange(splits) for _ in range(splits)]
         rows = [[row[k] for k in drawn if k < len(row)] for row in points.values]
         if all(any(value is not None for value in row) for row in rows):
-            curves.append(fit_curve(points._replace(medians=[_median(row) for row in rows])))
+            curves.append(fit_curve(points._replace(medians=[median(row) for row in rows]), ROUGH_SEARCH))
     if len(curves) < max(20, resamples // 2):
         return [None] * len(targets)
-    return [_middle_95([_error_at(resampled, target) for resampled in curves]) for target in targets]
+    return [_middle_95([error_at(resampled, target) for resampled in curves]) for target in targets]
 
 
 def _middle_95(values):

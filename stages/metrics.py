@@ -34,45 +34,56 @@ def regression_scores(true, pred):
     """Returns a dict of the six METRICS, in their order, as floats.
 
     true, pred: numbers in two sequences of equal length. nan where undefined:
-    without rows; everywhere where a value is nan; correlations and r2 below two rows; correlations of constants;
-    r2 of a constant truth. ValueError: different lengths.
+    all six without rows or where a value is nan; correlations and r2 below two
+    rows; correlations of constants; r2 of a constant truth.
+    ValueError: different lengths.
     """
     if len(true) != len(pred):
         raise ValueError(f"{len(true)} true values but {len(pred)} predictions")
+    true, pred = list(true), list(pred)      # an array would make each number anew in every pass
     errors = list(map(sub, true, pred))
-    residual = _total(map(mul, errors, errors))
-    if math.isnan(residual):
+    residual = _squares(errors)
+    if not errors or math.isnan(residual):
         return dict.fromkeys(METRICS, math.nan)
-    mse = residual / len(errors) if errors else math.nan
-    return {"mse": mse, "rmse": math.sqrt(mse), "mae": _mean(list(map(abs, errors))),
-            "pcc": pearson(true, pred), "scc": spearman(true, pred),
-            "r2": _r2(true, residual)}
+    mse, deviations = residual / len(errors), _deviations(true)
+    return {"mse": mse, "rmse": math.sqrt(mse), "mae": _total(map(abs, errors)) / len(errors),
+            "pcc": _cosine(deviations, _deviations(pred)), "scc": spearman(true, pred),
+            "r2": _r2(deviations, residual)}
 
 
 def pearson(x, y):
     """Returns Pearson's correlation of two sequences, nan where one is constant."""
-    if _is_constant(x) or _is_constant(y):
-        return math.nan
     return _cosine(_deviations(x), _deviations(y))
 
 
 def spearman(x, y):
     """Returns Spearman's correlation: Pearson's of the ranks, nan where one is constant."""
-    if _is_constant(x) or _is_constant(y):
-        return math.nan
     return _cosine(_rank_deviations(x), _rank_deviations(y))
 
 
 def _cosine(dx, dy):
     """Returns the correlation of two lists of differences from their means."""
-    product = _total(map(mul, dx, dx)) * _total(map(mul, dy, dy))
+    product = _squares(dx) * _squares(dy)
     if not 1e-200 < product < 1e200:    # squares that left the range of floats, or nearly so
         dx, dy = _scaled(dx), _scaled(dy)
-        product = _total(map(mul, dx, dx)) * _total(map(mul, dy, dy))
+        product = _squares(dx) * _squares(dy)
     if not product > 0:
         return math.nan
     correlation = _total(map(mul, dx, dy)) / math.sqrt(product)
     return correlation if math.isnan(correlation) else max(-1.0, min(1.0, correlation))
+
+
+def _r2(deviations, residual):
+    total = _squares(deviations)
+    return 1.0 - residual / total if total > 0 else math.nan
+
+
+def _deviations(values):
+    """Returns each value's difference from the mean."""
+    if not values or min(values) == max(values):
+        return [0.0] * len(values)      # exactly: three times 0.1 has a mean that is not 0.1
+    center = _total(values) / len(values)
+    return [value - center for value in values]
 
 
 def _rank_deviations(values):
@@ -88,32 +99,14 @@ def _rank_deviations(values):
     return list(map(deviation.__getitem__, values))
 
 
-def _r2(true, residual):
-    if _is_constant(true):
-        return math.nan
-    deviations = _deviations(true)
-    total = _total(map(mul, deviations, deviations))
-    return 1.0 - residual / total if total > 0 else math.nan
-
-
-def _is_constant(values):
-    # Fewer than two rows count too; so does nan, which has no order.
-    return len(values) < 2 or not min(values) < max(values)
-
-
-def _deviations(values):
-    center = _mean(values)
-    return [value - center for value in values]
-
-
 def _scaled(deviations):
     """Returns the deviations divided by the largest, so that no square overflows."""
-    largest = max(map(abs, deviations))
+    largest = max(map(abs, deviations), default=0)
     return [deviation / largest for deviation in deviations] if largest else deviations
 
 
-def _mean(values):
-    return _total(values) / len(values) if len(values) else math.nan
+def _squares(values):
+    return _total(map(mul, values, values))
 
 
 def _total(values):

@@ -79,7 +79,7 @@ def _character_width(character):
         return 0.0
     if character in "fijlrtI.,:;!|'()[] /-":
         return 0.41
-    if character in "mwMW@%" or character > "\uffff":
+    if character in "mwMW@%":
         return 1.0
     if unicodedata.east_asian_width(character) in "WF":
         return 1.05

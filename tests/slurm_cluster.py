@@ -137,6 +137,13 @@ class Cluster:
             return len(states) == len(NODES) and all(state == "idle" for state in states)
         wait_for(idle, 60, "four idle nodes")
 
+    def wait_until_up(self):
+        """After a restart of the controller: every node has registered again."""
+        def up():
+            states = self.run("sinfo", "-h", "-N", "-o", "%T", check=False).split()
+            return len(states) == len(NODES) and not any(state.endswith("*") or state.startswith(("unk", "down")) for state in states)
+        wait_for(up, 60, "four nodes that are up")
+
     def wait_until_empty(self, seconds=120):
         wait_for(lambda: not self.run("squeue", "-h").strip(), seconds, "an empty queue")
 

@@ -267,6 +267,7 @@ class StudyNamesTest(WithTables):
                                ("NCI-60-NCI-60", ("NCI-60", "NCI-60")), ("a-x-y", ("a", "x-y")),
                                ("u-v-x-y", ("u-v", "x-y")), ("a-NCI-60", ("a", "NCI-60"))]:
             self.assertEqual(split_pair(pair, *known), expected)
+        self.assertEqual(split_pair("a-b-c", {"a"}, {"a", "c"}), ("a", "b-c"))
 
     def test_a_pair_that_can_be_read_in_two_ways_is_not_guessed(self):
         self.assertIsNone(split_pair("u-v-w", {"a"}, {"a"}))
@@ -373,7 +374,7 @@ a  0.5000  0.5000
         code, said, _ = self.collect()
         self.assertEqual(code, 0)
         self.assertTrue(said.endswith(
-            "1 score not there yet: tasks are running or have not run\n"))
+            "\n\n1 score not there yet: tasks are running or have not run\n"))
         self.assertEqual(self.rows("missing.csv")[0]["state"], "waiting")
 
     def test_a_campaign_without_any_score_exits_1_and_lists_all(self):
@@ -401,6 +402,18 @@ a  0.5000  0.5000
         self.assertIn("note: the launches differ in model: baseline, lgbm", said)
         self.assertEqual({row["model"] for row in self.rows("all_scores.csv") if row["src"] == "c"},
                          {"lgbm"})
+        self.assertEqual({row["model"] for row in self.rows("all_scores.csv") if row["src"] == "a"},
+                         {"baseline"})
+
+    def test_data_that_no_launch_asks_a_score_for_is_no_gap(self):
+        self.run_campaign()
+        self.campaign.write("ml_data/a-z/split_0/test_y_data.csv", "x\n")
+        self.assertIn("scores: 4 of 4\n", self.collect()[1])
+
+    def test_a_score_that_no_launch_names_counts(self):
+        self.run_campaign()
+        self.campaign.scores("infer/a-z/split_0")
+        self.assertIn("scores: 5 of 5\n", self.collect()[1])
 
     def test_a_moved_tree_gives_the_same_tables(self):
         self.run_campaign()

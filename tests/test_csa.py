@@ -162,6 +162,16 @@ class LocalTest(WorkCase):
         self.assertEqual(sorted(row[2] for row in self.starts()), ["infer/A-B/split_1", "ml_data/A-B/split_1"])
         self.assertIn("20 done already, 0 to run", self.run_toy(*LOCAL).out)
 
+    def test_ml_data_made_again_makes_no_score_old(self):
+        """models/A/split_1 was made from the first ml_data/A-A; infer/A-B from that model."""
+        self.run_toy(*LOCAL)
+        before = self.score_values()
+        shutil.rmtree(self.path("out/ml_data"))
+        shutil.rmtree(self.path("out/infer/A-A/split_1"))
+        ended = self.run_toy(*LOCAL)
+        self.assertIn("2 to run (1 preprocess, 0 train, 1 infer)", ended.out)
+        self.assertEqual(self.score_values(), before)
+
     def test_a_source_with_other_targets_uses_the_training_that_is_there(self):
         self.run_toy(*LOCAL, "--target", "A")
         self.run_toy(*LOCAL, "--target", "B", TOY_STARTS=self.path("starts.txt"))

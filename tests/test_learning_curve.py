@@ -67,6 +67,11 @@ class KnownLaws(unittest.TestCase):
         self.assertAlmostEqual(predict(fit, fit.size_needed), 0.9 * full, places=7)
         self.assertAlmostEqual(fit.backtest_percent, 0, places=5)
 
+    def test_the_backtest_is_the_miss_at_a_largest_size_that_the_fit_has_not_seen(self):
+        values = noisy(law(2, -0.4, 0.05), SIX_SIZES, noise=0)
+        values[-1] = [1.1 * value for value in values[-1]]
+        self.assertAlmostEqual(quick(SIX_SIZES, values).backtest_percent, 100 * (1 / 1.1 - 1), places=4)
+
     def test_less_error_than_the_asymptote_takes_no_number_of_data(self):
         fit = quick(TEN_SIZES, noisy(law(20, -1, 0.5), TEN_SIZES, noise=0))
         self.assertIsNone(fit.size_needed)

@@ -57,19 +57,19 @@ class Campaign:
                           for name, target in zip(data, targets)]
         return found
 
-    def plan(self, launch, entries, **more):
+    def plan(self, launch, entries, file="plan.json", **more):
         plan = {"workflow": "csa", "launch": launch, "command": ["workflow_csa.py", "--x y"],
                 "arguments": {}, "model": "baseline", "y_col_name": "auc", "synthetic": False,
                 "output_dir": "/nowhere", "tasks": entries}
         plan.update(more)
-        write(os.path.join(self.out, "launches", launch, "plan.json"), json.dumps(plan))
+        write(os.path.join(self.out, "launches", launch, file), json.dumps(plan))
 
     def run(self, entries, **status):
         """Leaves what the runner would leave of these tasks."""
         for entry in entries:
             self.stamps += 1
             made = {name: self.status_of(name) for name in entry["parents"]}
-            content = {"state": "done", "reason": "", "exit_code": 0, "files": {},
+            content = {"state": "done", "reason": "", "exit_code": 0, "files": {}, "attempt": 1,
                        "stamp": f"stamp {self.stamps} of {entry['name']}",
                        "words": entry["words"],
                        "made_from": {name: {"stamp": it["stamp"], "words": it["words"]}
@@ -99,6 +99,10 @@ def write(path, text):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "wb") as file:
         file.write(text if isinstance(text, bytes) else text.encode("utf-8"))
+
+
+def no_processes(count):
+    raise OSError("no semaphores here")
 
 
 def of_stage(entries, stage):
@@ -214,11 +218,20 @@ class PlansTest(WithTree):
         self.campaign.run(entries)
         self.campaign.epochs = "9"
         rehearsed = self.campaign.entries(["a"], ["a"])
-        self.campaign.plan("20260102T0", rehearsed, arguments={"dry_run": True}, model="other")
+        self.campaign.plan("20260102T0", rehearsed, "dry_plan.json", model="other", synthetic=True)
         self.assertEqual(self.verdict("infer/a-a/split_0").state, "done")
         self.assertEqual(Tree(self.campaign.out).plan["model"], "baseline")
+        self.assertFalse(Tree(self.campaign.out).synthetic)
         self.campaign.run(rehearsed)
         self.assertEqual(self.verdict("infer/a-a/split_0").state, "done")
+
+    def test_of_a_dry_run_alone_only_what_was_run_by_hand_is_planned(self):
+        entries = self.campaign.entries(["a"], ["a", "b"])
+        self.campaign.plan("20260101T0", entries, "dry_plan.json", synthetic=True)
+        self.assertEqual(Tree(self.campaign.out).tasks, {})
+        self.campaign.run(entries[:1])
+        self.assertEqual(list(Tree(self.campaign.out).tasks), [entries[0]["name"]])
+        self.assertTrue(Tree(self.campaign.out).synthetic)
 
 
 class VerdictTest(WithTree):
@@ -268,9 +281,17 @@ class VerdictTest(WithTree):
         self.assertEqual(self.verdict("infer/a-b/split_0").state, "done")
 
     def test_a_stage_preprocessed_anew_makes_what_follows_stale(self):
-        self.campaign.run(of_stage(self.entries, "preprocess")[:1])
+        self.campaign.run(of_stage(self.entries, "preprocess")[:1], attempt=2)
         self.assertEqual(self.verdict("models/a/split_0").state, "stale")
         self.assertEqual(self.verdict("infer/a-b/split_0").state, "stale")
+
+    def test_intermediates_deleted_and_made_again_are_the_same(self):
+        data = of_stage(self.entries, "preprocess")[:1]
+        self.campaign.run(data, attempt=1)
+        self.assertEqual(self.verdict("models/a/split_0").state, "done")
+        self.assertEqual(self.verdict("infer/a-a/split_0").state, "done")
+        self.campaign.run(data, attempt=1, words=data[0]["words"] + ["--more"])
+        self.assertEqual(self.verdict("models/a/split_0").state, "stale")
 
     def test_a_model_trained_on_another_target_s_data_is_done(self):
         train = of_stage(self.entries, "train")[0]
@@ -365,6 +386,17 @@ class GapTest(WithTree):
         self.campaign.run(self.entries)
         self.campaign.run(of_stage(self.entries, "train"))
         self.assertEqual(self.gap()[1:4], ("infer/a-b/split_0", "infer", "stale"))
+
+    def test_a_stale_score_is_named_as_such_also_where_its_data_was_deleted(self):
+        self.campaign.run(self.entries)
+        self.campaign.run(of_stage(self.entries, "train"))
+        self.campaign.remove("ml_data")
+        self.assertEqual(self.gap()[1:4], ("infer/a-b/split_0", "infer", "stale"))
+
+    def test_a_score_waits_for_a_training_that_runs(self):
+        self.campaign.run(self.entries)
+        self.campaign.run(of_stage(self.entries, "train"), state="running", exit_code=None)
+        self.assertEqual(self.gap()[1:4], ("models/a/split_0", "train", "running"))
 
     def test_parents_in_a_circle_end(self):
         of_stage(self.entries, "train")[0]["parents"] = ["infer/a-b/split_0"]
@@ -462,6 +494,9 @@ class ScoresTest(WithTree):
         alone = read_results(tree, tasks)
         few, results_tree.FEW_BYTES = results_tree.FEW_BYTES, 0
         self.addCleanup(setattr, results_tree, "FEW_BYTES", few)
+        self.assertEqual(repr(read_results(tree, tasks)), repr(alone))
+        executor, results_tree.ProcessPoolExecutor = results_tree.ProcessPoolExecutor, no_processes
+        self.addCleanup(setattr, results_tree, "ProcessPoolExecutor", executor)
         self.assertEqual(repr(read_results(tree, tasks)), repr(alone))
         self.assertEqual(len({result.scores["mse"] for result in alone.values()}), 6)
 
