@@ -9,11 +9,11 @@ import os
 import re
 from typing import Dict, NamedTuple, Tuple
 
+from launcher import demo_data
 from launcher.refusal import Refusal
 
 SPLIT_FILE = re.compile(r"(.+)_split_(0|[1-9]\d*)_(train|val|test)\.txt$")
 ALL_FILE = re.compile(r"(.+)_all\.txt$")
-SYNTHETIC_MARK = "SYNTHETIC_DATA.txt"  # stands in data that demo_data wrote
 
 
 class Benchmark(NamedTuple):
@@ -39,7 +39,7 @@ def read_benchmark(directory, y_col_name):
         raise Refusal(f"no study in {splits}: there is no file NAME_all.txt or NAME_split_0_train.txt",
                       "--input_dir DIR, the benchmark's raw_data with splits/ and y_data/ in it")
     check_response(directory, y_col_name)
-    return Benchmark(directory, studies, os.path.exists(os.path.join(directory, SYNTHETIC_MARK)))
+    return Benchmark(directory, studies, demo_data.is_demo_data(directory))
 
 
 def studies_of(names):

@@ -82,13 +82,21 @@ def check(options):
 
 def find_data(options):
     if options.demo and not os.path.isdir(options.input_dir):
-        demo_data.write_demo_data(options.input_dir)
+        write_demo_data(options.input_dir)
     data = benchmark.read_benchmark(options.input_dir, options.y_col_name)
     if data.synthetic:
         found = f"there is no ./{command_line.BENCHMARK}, so " if options.demo else ""
         print(f"SYNTHETIC DEMO DATA: {found}the data in {options.input_dir} is made up and its scores say nothing "
               "about any drug", flush=True)
     return data
+
+
+def write_demo_data(directory):
+    try:
+        demo_data.write_demo_data(directory)
+    except OSError as error:
+        raise Refusal(f"there is no benchmark, and demo data cannot be written to {directory} ({error.strerror})",
+                      "--input_dir with a benchmark's raw_data, or a working directory of yours")
 
 
 # ------------------------------------------------------------------------ plan
@@ -339,4 +347,6 @@ def print_summary(out):
         print(f"no tables yet: {os.path.join(out, 'scores', 'summary.txt')} is not there")
         return
     encoding = sys.stdout.encoding or "ascii"
-    print(text.encode(encoding, "replace").decode(encoding), flush=True)
+    print(text.encode(encoding, "replace").decode(encoding))
+    report = os.path.join(out, "report.html")
+    print(f"tables: {os.path.join(out, 'scores')}" + (f"\nreport: {report}" if os.path.exists(report) else ""), flush=True)

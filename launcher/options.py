@@ -96,7 +96,7 @@ def parse(parser, argv):
     argv = sys.argv[1:] if argv is None else list(argv)
     config = config_file.path_in(argv)
     words, notes = config_file.words_of(config, workflow.upper(), parser) if config else ([], [])
-    options = parser.parse_args(words + argv)
+    options = parser.parse_args(joined(words + argv))
     options.split = sorted({k for part in options.split or () for k in part}) or None
     options.model_dir = os.path.abspath(options.model_dir)
     options.output_dir = os.path.abspath(options.output_dir or os.path.join("runs", f"{workflow}_{options.model}"))
@@ -107,6 +107,12 @@ def parse(parser, argv):
     options.hyperparameters, more = hyperparameters.read(getattr(options, "hyperparameters_file", None), options.model)
     options.notes = notes + more
     return options
+
+
+def joined(argv):
+    """--train_args --verbose -> --train_args=--verbose, which argparse would take for two options."""
+    words = iter(argv)
+    return [f"{word}={next(words, '')}" if re.match(r"--(preprocess|train|infer)_args$", word) else word for word in words]
 
 
 def choose_executor(wanted):

@@ -29,7 +29,8 @@ import csa_tables
 import hpo_tables
 import lca_tables
 from improve_files import FileError, write_whole
-from results_tree import Tree, as_text, printable
+from results_tree import Tree
+from tree_files import as_text, printable
 from tables import csv_text
 
 COLLECTORS = {                  # workflow -> function(Tree, model name) -> Report

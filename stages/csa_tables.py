@@ -18,7 +18,9 @@ import math
 import re
 
 from metrics import METRICS, lower_is_better
-from results_tree import Gap, Report, Task, read_results
+from plans import Task
+from results import read_results
+from results_tree import Gap, Report
 from tables import aligned, csv_text
 
 SCORES_HEADER = ("met", "split", "value", "src", "trg", "model")

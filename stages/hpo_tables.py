@@ -23,7 +23,9 @@ from hpo_importance import importance
 from hpo_space import SpaceError, normalise_space
 from improve_files import FileError
 from metrics import METRICS, lower_is_better
-from results_tree import Gap, Report, Task, read_json
+from plans import Task
+from results_tree import Gap, Report
+from tree_files import read_json
 from tables import aligned, csv_text
 
 STAMP = "synthetic demo data"

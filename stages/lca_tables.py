@@ -18,7 +18,10 @@ import re
 import charts
 from learning_curve import CSV_COLUMNS, csv_row, fit_power_law, predict
 from metrics import METRICS, lower_is_better
-from results_tree import Report, Task, as_text, read_results
+from plans import Task
+from results import read_results
+from results_tree import Report
+from tree_files import as_text
 from tables import aligned, csv_text, quantile
 
 SCORES_HEADER = ("metric", "shard", "value", "split", "model", "dataset")

@@ -1,35 +1,27 @@
-"""results_tree: reads a results tree: what was planned, what came of it, the scores.
+"""results_tree: reads a results tree: what was planned, and what came of it.
 
-    OUT/launches/*/plan.json            -> tasks, merged over launches
+    OUT/launches/*/plan.json            -> tasks, merged over launches (plans)
     OUT/TASK/stage_status.json          -> verdict: done, failed, stale, ...
-    OUT/TASK/test_scores.json,
-      else test_y_data_predicted.csv    -> scores
+    OUT/TASK/test_scores.json, ...      -> scores (results)
 
 Examples:
     tree = Tree("runs/csa_baseline")
     tree.verdict("infer/gCSI-CCLE/split_0")        # Verdict(state='done', ...)
-    read_results(tree, tree.tasks.values())        # {task name: Result(scores, ...)}
+    results.read_results(tree, tree.tasks.values())
 
 What all workflows share; which tasks a tree without plans holds is the
 workflow's to say, in csa_tables.py and its like. Nothing is written here, and
 nothing in a tree makes it raise: what cannot be read is a verdict, a problem or
 a note. Names of tasks are relative to OUT, which may have been moved since.
 """
-import json
-import math
 import os
-import signal
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from operator import sub
 from typing import NamedTuple, Optional
 
-import metrics
-from improve_files import FileError, read_predictions, read_scores
+from improve_files import FileError
+from plans import (Task, checked_name, checked_text, checked_texts, merge_tasks, read_plans, results_tree_of,
+                   words_equal)
+from tree_files import as_text, on_disk, read_json, stands
 
-LARGEST_JSON = 1 << 27      # bytes; a plan of 10,000 tasks has about 10 million
-LONGEST_INTEGER = 18        # digits; longer ones are slow to convert
-FEW_BYTES = 30 * 1000000    # of predictions; reading less is not worth a second process
 STAGES = ("preprocess", "train", "trial", "infer", "collect")     # in the order they run
 STAGE_FILES = {             # without a status, a stage is judged by these: one has to stand
     "preprocess": ("test_y_data.csv",),
@@ -38,22 +30,6 @@ STAGE_FILES = {             # without a status, a stage is judged by these: one 
     "infer": ("test_scores.json", "test_y_data_predicted.csv"),
 }
 FAILURES = ("failed", "interrupted", "unreadable", "incomplete")
-
-
-class Task(NamedTuple):
-    """One run of one stage, as a plan or the tree names it."""
-    name: str                       # its output directory, relative to OUT
-    stage: str
-    source: str
-    target: Optional[str] = None
-    split: Optional[int] = None
-    size: Optional[int] = None
-    parents: tuple = ()             # names of the tasks whose outputs it reads
-    words: tuple = ()               # ENV SCRIPT ARGS...; empty where no plan names it
-    rehearsed: tuple = ()           # words of a dry run, which may be run by hand
-    run: Optional[bool] = None      # False: it was done before the launch
-    model: Optional[str] = None
-    y_col_name: Optional[str] = None
 
 
 class Status(NamedTuple):
@@ -81,13 +57,6 @@ class Verdict(NamedTuple):
     exit_code: Optional[int] = None
 
 
-class Result(NamedTuple):
-    """Scores of one infer task; problem: why there are none; note: what else is wrong."""
-    scores: dict
-    problem: str = ""
-    note: str = ""
-
-
 class Gap(NamedTuple):
     """A score that is not there, and the first task on the way to it that went wrong."""
     task: Task
@@ -107,201 +76,6 @@ class Report(NamedTuple):
     text: str                       # the table for the terminal
     notes: list                     # one sentence each
     top_files: dict = {}            # file name -> text, written into OUT itself
-
-
-# ---- files
-
-def on_disk(name):
-    """Returns a name as the file functions want it; under LANG=C old Pythons take bytes for ASCII."""
-    return os.fsdecode(name.encode("utf-8", "surrogateescape"))
-
-
-def as_text(name):
-    """Returns the name of a file as the text that its bytes are in UTF-8."""
-    try:
-        return os.fsencode(name).decode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:      # it was text already
-        return name
-
-
-def printable(text):
-    """Returns text without characters that move the cursor or cannot be written."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
-def stands(path):
-    """Tells whether something bears this name; FileError where that cannot be known."""
-    try:
-        os.lstat(path)
-        return True
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror or error})")
-
-
-def read_json(path):
-    """Returns what a JSON file holds, whatever that is; FileError where it holds none."""
-    try:
-        if not os.path.isfile(path):
-            raise FileError(f"{path}: is not a file")
-        with open(path, "rb") as file:
-            data = file.read(LARGEST_JSON + 1)
-        if len(data) > LARGEST_JSON:
-            raise FileError(f"{path}: is too large")
-        return json.loads(data.decode("utf-8-sig", "surrogateescape"), parse_int=_integer)
-    except RecursionError:
-        raise FileError(f"{path}: is nested too deeply")
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror or error})")
-    except ValueError as error:
-        raise FileError(f"{path}: is not JSON ({error})")
-
-
-def _integer(digits):
-    return int(digits) if len(digits) <= LONGEST_INTEGER else float(digits)
-
-
-# ---- plans
-
-def read_plans(out):
-    """Returns (plans, notes): the readable plans of OUT/launches, oldest first, dry runs among them."""
-    plans, notes = [], []
-    launches = os.path.join(out, "launches")
-    try:
-        names = sorted(os.listdir(launches)) if stands(launches) else []
-    except (OSError, FileError):
-        return [], [f"{launches} cannot be read"]
-    for name in names:
-        paths = [os.path.join(launches, name, file) for file in ("plan.json", "dry_plan.json")]
-        path = next(filter(os.path.lexists, paths), None)
-        if path is None:                    # not a launch, or one that is being written
-            continue
-        try:
-            plans.append(_checked_plan(read_json(path), dry_run=path == paths[1]))
-        except FileError as error:
-            notes.append(f"a plan was left out: {error}")
-        except (AttributeError, KeyError, TypeError, ValueError):
-            notes.append(f"a plan was left out: {path}: is not a plan")
-    return plans, notes
-
-
-def _checked_plan(plan, dry_run):
-    """Returns a plan whose tasks are Tasks; any of four exceptions where it is none."""
-    tasks = [_planned_task(entry, plan) for entry in plan["tasks"]]
-    return {"workflow": _text(plan["workflow"]), "tasks": tasks, "dry_run": dry_run,
-            "synthetic": plan.get("synthetic") is True,
-            "launch": _text(plan.get("launch")), "model": _text(plan.get("model")),
-            "command": _texts(plan.get("command") or [])}
-
-
-def _planned_task(entry, plan):
-    return Task(
-        name=_name(entry["name"]), stage=_text(entry["stage"]), source=_text(entry.get("source")),
-        target=_text(entry.get("target")), split=_number(entry.get("split")),
-        size=_number(entry.get("size")), parents=tuple(map(_name, _texts(entry["parents"]))),
-        words=_texts(entry["words"]), run=bool(entry.get("run", True)),
-        model=_text(plan.get("model")), y_col_name=_text(plan.get("y_col_name")))
-
-
-def _text(value):
-    if value is not None and not isinstance(value, str):
-        raise TypeError(value)
-    return value
-
-
-def _texts(values):
-    if not isinstance(values, list) or None in values:
-        raise TypeError(values)
-    return tuple(map(_text, values))
-
-
-def _number(value):
-    if value is not None and not isinstance(value, int):
-        raise TypeError(value)
-    return value
-
-
-def _name(value):
-    """Returns the name of a task, which stays inside OUT."""
-    value.encode("utf-8", "surrogateescape")
-    if "\0" in value or value.startswith("/") or {"", ".."} & set(value.split("/")):
-        raise ValueError(value)
-    return value
-
-
-def merge_tasks(plans, has_run):
-    """Returns the tasks of plans (oldest first) by name: the newest that names a task wins.
-
-    A dry run started nothing, so it takes no launch's place. What it wrote may
-    be run by hand: its words are kept beside the others, and a task that no
-    launch names is taken from it where has_run(name).
-    """
-    tasks = {}
-    for plan in sorted(plans, key=lambda plan: plan["dry_run"]):
-        for task in plan["tasks"]:
-            if not plan["dry_run"]:
-                tasks[task.name] = task
-            elif task.name in tasks:
-                tasks[task.name] = tasks[task.name]._replace(rehearsed=task.words)
-            elif has_run(task.name):
-                tasks[task.name] = task
-    return tasks
-
-
-# ---- words
-
-def words_equal(old, new, old_out, new_out):
-    """Tells whether two tasks' words ask for the same thing.
-
-    old, new: ENV SCRIPT ARGS...; old_out, new_out: the results tree that each
-    was written for, None where unknown. ENV does not matter, nor which target's
-    ml_data a model is trained on: the training data is the same in all. A
-    folder that was moved, with what stands beside OUT, is not a new experiment.
-    """
-    if len(old) != len(new):
-        return False
-    old_head, new_head = _moved_heads(old_out, new_out)
-    for option, was, now in zip(new, old[1:], new[1:]):
-        if was == now or _moved(was, old_head, new_head) == now:
-            continue
-        trained = option == "--input_dir" and _training_split(now, new_out)
-        if not trained or trained != _training_split(was, old_out):
-            return False
-    return True
-
-
-def _moved_heads(old_out, new_out):
-    """Returns what differs between two paths: both without their longest common end."""
-    if old_out is None or new_out is None:
-        return "", ""
-    old, new = old_out.split("/"), new_out.split("/")
-    while old and new and old[-1] == new[-1]:
-        old.pop()
-        new.pop()
-    return "/".join(old), "/".join(new)
-
-
-def _moved(word, old_head, new_head):
-    if word.startswith(old_head + "/") or word and word == old_head:
-        return new_head + word[len(old_head):]
-    return word
-
-
-def _training_split(word, out):
-    """Returns split_K of a path OUT/ml_data/PAIR/split_K, None for any other word."""
-    if out is None or not word.startswith(out + "/ml_data/"):
-        return None
-    parts = word[len(out + "/ml_data/"):].split("/")
-    return parts[1] if len(parts) == 2 else None
-
-
-def results_tree_of(words, name):
-    """Returns the OUT that a task's words were written for, None where they do not say."""
-    for option, value in zip(words, words[1:]):
-        if option == "--output_dir" and value.rstrip("/").endswith("/" + name):
-            return value.rstrip("/")[:-len(name) - 1]
-    return None
 
 
 # ---- the tree
@@ -452,108 +226,8 @@ def _checked_status(content):
     return Status(
         state=str(content["state"]), reason=str(content.get("reason") or ""),
         exit_code=code if isinstance(code, int) else None,
-        attempt=attempt if isinstance(attempt, int) else None, stamp=_text(content.get("stamp")),
-        words=_texts(content.get("words") or []),
-        made_from={_name(name): (_text(made["stamp"]), _texts(made.get("words") or []))
+        attempt=attempt if isinstance(attempt, int) else None, stamp=checked_text(content.get("stamp")),
+        words=checked_texts(content.get("words") or []),
+        made_from={checked_name(name): (checked_text(made["stamp"]), checked_texts(made.get("words") or []))
                    for name, made in (content.get("made_from") or {}).items()},
         files=dict(content.get("files") or {}))
-
-
-# ---- scores
-
-def read_results(tree, tasks):
-    """Returns {name: Result} of tasks that are done; the large ones are read side by side."""
-    jobs = []
-    for task in tasks:
-        status = tree.status(task.name)
-        jobs.append((tree.path(task.name), status.files if status else {}, task.y_col_name))
-    return dict(zip([task.name for task in tasks], _read_all(jobs)))
-
-
-def _read_all(jobs):
-    processes = min(_cores(), 8, len(jobs))
-    if processes > 1 and sum(map(_bytes_to_read, jobs)) > FEW_BYTES:
-        try:
-            with ProcessPoolExecutor(processes) as pool:
-                return list(pool.map(_read_in_worker, jobs))
-        except (BrokenProcessPool, OSError, ImportError, NotImplementedError):
-            pass        # a worker was out of memory, or this machine has no semaphores
-    return list(map(read_result, jobs))
-
-
-def _cores():
-    try:
-        return len(os.sched_getaffinity(0))     # what Slurm gave, not what the node has
-    except AttributeError:
-        return os.cpu_count() or 1
-
-
-def _bytes_to_read(job):
-    try:
-        return os.path.getsize(os.path.join(job[0], "test_y_data_predicted.csv"))
-    except OSError:
-        return 0
-
-
-def _read_in_worker(job):
-    signal.signal(signal.SIGINT, signal.SIG_IGN)    # ^C is the parent's to answer
-    return read_result(job)
-
-
-def read_result(job):
-    """Returns the Result in a directory. job: (directory, {file: bytes expected}, y_col_name).
-
-    scores: metric -> float, nan where undefined. They come from test_scores.json,
-    which has the unrounded values; mae, which IMPROVE leaves out of it, from the
-    predictions where those stand; all six from there where there is no JSON.
-    """
-    try:
-        scores, note = _read_result(*job)
-    except FileError as error:
-        return Result({}, as_text(str(error)))
-    first = scores.get("mse", next(iter(scores.values()), math.nan))
-    if not math.isfinite(first):        # the runner judges by the same number
-        return Result({}, f"{as_text(job[0])}: holds no finite score")
-    return Result({name: value if math.isfinite(value) else math.nan
-                   for name, value in scores.items()}, "", note)
-
-
-def _read_result(directory, sizes, y_col_name):
-    json_path = os.path.join(directory, "test_scores.json")
-    csv_path = os.path.join(directory, "test_y_data_predicted.csv")
-    if not stands(json_path):
-        if not stands(csv_path):
-            raise FileError(f"{directory}: has neither test_scores.json nor test_y_data_predicted.csv")
-        predictions = _read_whole(read_predictions, csv_path, sizes, y_col_name)
-        return metrics.regression_scores(predictions.true, predictions.pred), ""
-    content = _read_whole(read_scores, json_path, sizes)
-    scores = {name: content[name] for name in metrics.METRICS if name in content}
-    if not scores:
-        raise FileError(f"{json_path}: holds none of {', '.join(metrics.METRICS)}")
-    try:
-        if "mae" not in scores and stands(csv_path):
-            predictions = _read_whole(read_predictions, csv_path, sizes, y_col_name)
-            scores["mae"] = mean_absolute_error(predictions.true, predictions.pred)
-    except FileError as error:
-        return scores, f"no mae: {as_text(str(error))}"
-    return scores, ""
-
-
-def _read_whole(reader, path, sizes, *arguments):
-    """Returns reader(path, ...); FileError where the file is not the one that the status tells of."""
-    expected = sizes.get(os.path.basename(path))
-    try:
-        found = os.path.getsize(path)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror or error})")
-    if expected is not None and found != expected:
-        raise FileError(f"{path}: has {found} bytes, its status tells of {expected}")
-    return reader(path, *arguments)
-
-
-def mean_absolute_error(true, pred):
-    """Returns the mean of |true - pred|; nan where it leaves the range of floats."""
-    try:
-        return math.fsum(map(abs, map(sub, true, pred))) / len(true)
-    except OverflowError:
-        return math.nan

@@ -7,7 +7,7 @@ import csv
 import io
 import math
 
-from results_tree import printable
+from tree_files import printable
 
 
 def csv_text(header, rows):

@@ -196,7 +196,7 @@ class Preprocess(StageCase):
         self.assertEqual(len(self.ids("test")), 10)
 
     def test_windows_line_ends_and_blank_lines_change_nothing(self):
-        self.write("raw/y_data/response.tsv", (HEADER + "\n".join(ROWS)).replace("\n", "\r\n"))
+        self.write("raw/y_data/response.tsv", (HEADER + "\n" + "\n".join(ROWS)).replace("\n", "\r\n"))
         self.write("raw/splits/S_split_0_val.txt", "6\r\n\r\n7")
         self.preprocess()
         self.assertEqual(self.read("ml_data/val_y_data.csv").splitlines()[1:],

@@ -349,7 +349,7 @@ a  0.5000  0.5000
         self.assertEqual(len(self.rows("r2_scores.csv")), 2)
 
     def test_no_score_of_an_older_training_counts(self):
-        entries = self.run_campaign()
+        self.run_campaign()
         self.campaign.epochs = "9"
         newer = self.campaign.entries(["a"], ["a", "b"], [0, 1])
         self.campaign.plan("20260102T0", newer)

@@ -1,4 +1,6 @@
 """workflow_csa on this machine: refusals, what runs, what runs again, what the tables say."""
+import glob
+import json
 import os
 import shutil
 import signal
@@ -202,6 +204,16 @@ class LocalTest(WorkCase):
     def test_arguments_are_passed_on(self):
         self.run_toy(*LOCAL, "--epochs", "3", "--train_args", "{'learning_rate': 0.5}")
         self.assertEqual(self.status_of("models/A/split_0")["words"][-4:], ["--epochs", "3", "--learning_rate", "0.5"])
+
+    def test_a_single_option_can_be_passed_on(self):
+        ended = self.run_toy(*LOCAL, "--dry_run", "--train_args", "--verbose")
+        self.assertEqual(ended.code, 0, ended)
+        self.assertEqual(self.dry_words("models/A/split_0")[-1], "--verbose")
+
+    def dry_words(self, name):
+        path = glob.glob(self.path("out/launches/*/dry_plan.json"))[0]
+        with open(path) as file:
+            return next(task["words"] for task in json.load(file)["tasks"] if task["name"] == name)
 
     def test_strange_paths_work_and_are_never_read_by_a_shell(self):
         name = "a b'c\";$(touch hacked)&é%s"

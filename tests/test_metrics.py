@@ -45,6 +45,12 @@ class ReferenceValues(unittest.TestCase):
         self.assertAlmostEqual(scores["scc"], 0.8546153846153846, places=13)
         self.assertAlmostEqual(scores["r2"], 0.6951132078647844, places=6)
 
+    def test_the_order_of_rows_changes_no_bit(self):
+        true, pred = made_case(1000, 12, 4)
+        order = sorted(range(1000), key=pred.__getitem__)
+        self.assertEqual(metrics.regression_scores([true[row] for row in order], [pred[row] for row in order]),
+                         metrics.regression_scores(true, pred))
+
     def test_ties_share_their_average_rank(self):
         # ranks 1, 2.5, 2.5, 4 against 1, 2, 3, 4: by hand 4.5 / sqrt(4.5 * 5)
         self.assertAlmostEqual(metrics.spearman([1, 2, 2, 3], [1, 2, 3, 4]), 4.5 / math.sqrt(22.5),

@@ -9,8 +9,9 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "stages"))
 
-from results_tree import (Tree, mean_absolute_error, read_result, read_results,  # noqa: E402
-                          words_equal)
+from results import mean_absolute_error, read_result, read_results  # noqa: E402
+from plans import words_equal  # noqa: E402
+from results_tree import Tree  # noqa: E402
 
 PREDICTIONS = """source,improve_chem_id,auc,auc_true,auc_pred
 a,d1,0.1,0.1,0.2
@@ -483,7 +484,7 @@ class ScoresTest(WithTree):
                       self.read({"test_scores.json": 99}).problem)
 
     def test_many_results_are_read_side_by_side_with_the_same_scores(self):
-        import results_tree
+        import results
         entries = self.campaign.entries(["a"], ["a", "b"], range(3))
         self.campaign.plan("20260101T0", entries)
         for number, entry in enumerate(of_stage(entries, "infer")):
@@ -492,10 +493,10 @@ class ScoresTest(WithTree):
         tree = Tree(self.campaign.out)
         tasks = [tree.tasks[entry["name"]] for entry in of_stage(entries, "infer")]
         alone = read_results(tree, tasks)
-        few, results_tree.FEW_BYTES = results_tree.FEW_BYTES, 0
+        few, results.FEW_BYTES = results.FEW_BYTES, 0
         self.addCleanup(setattr, results_tree, "FEW_BYTES", few)
         self.assertEqual(repr(read_results(tree, tasks)), repr(alone))
-        executor, results_tree.ProcessPoolExecutor = results_tree.ProcessPoolExecutor, no_processes
+        executor, results.ProcessPoolExecutor = results.ProcessPoolExecutor, no_processes
         self.addCleanup(setattr, results_tree, "ProcessPoolExecutor", executor)
         self.assertEqual(repr(read_results(tree, tasks)), repr(alone))
         self.assertEqual(len({result.scores["mse"] for result in alone.values()}), 6)
