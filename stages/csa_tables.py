@@ -17,6 +17,8 @@ Files (IMPROVE's names and formats; no value is an empty cell, never a zero):
 import math
 import re
 
+import csa_report
+import naive_scores
 from metrics import METRICS, lower_is_better
 from plans import Task
 from results import read_results
@@ -37,8 +39,10 @@ def collect(tree, model):
     rows = score_rows(scored, results, model)
     studies = sorted({task.source for task in tasks}), sorted({task.target for task in tasks})
     notes = [f"{name}: {result.note}" for name, result in results.items() if result.note]
-    return Report(csa_files(rows, studies, model), len(scored), gaps,
-                  shown_table(rows, studies, gaps), notes)
+    naive = naive_scores.naive_results(tree, scored, naive_scores.old_records(tree))
+    page, figures = csa_report.report(tree, model, rows, studies, gaps, naive, notes)
+    files = dict(csa_files(rows, studies, model), **naive_scores.naive_files(naive), **figures)
+    return Report(files, len(scored), gaps, shown_table(rows, studies, gaps), notes, {"report.html": page})
 
 
 # ---- which tasks there are

@@ -9,8 +9,7 @@ Examples:
 Files:
     hpo_results.csv             a row per trial: objective, parameters, metrics, seconds, best so far
     hpo_importance.csv          source, parameter, importance (hpo_importance says how)
-    hpo_best_so_far.svg         best objective against trials, all sources
-    hpo_parameters_{source}.svg objective against each parameter
+    hpo_best_so_far.svg, hpo_parameters_{source}.svg and OUT/report.html (hpo_report)
     OUT/hyperparameters_hpo.json    {model: {source: {name: value}}}, for --hyperparameters_file
 """
 import json
@@ -18,18 +17,17 @@ import os
 import re
 from typing import NamedTuple, Optional
 
-import charts
+import hpo_report
 from hpo_importance import importance
 from hpo_space import SpaceError, normalise_space
 from improve_files import FileError
-from metrics import METRICS, lower_is_better
+from hpo_report import best_trial, by_source, sign
+from metrics import METRICS
 from plans import Task
 from results_tree import Gap, Report
 from tree_files import read_json
 from tables import aligned, csv_text
 
-STAMP = "synthetic demo data"
-BEST = "hyperparameters_hpo.json"
 VERDICTS = ("done", "failed", "exhausted")
 
 
@@ -56,8 +54,9 @@ def collect(tree, model):
     done = [trial for trial in trials if trial.objective is not None]
     weights = {source: importance(space, [(t.params, sign(t.metric) * t.objective) for t in chosen])
                for source, chosen in by_source(done).items()}
-    return Report(hpo_files(trials, weights, space, STAMP if tree.synthetic else ""), len(done), gaps,
-                  shown_table(trials, weights), notes, {BEST: best_text(done, model, tree)})
+    page, figures = hpo_report.report(tree, model, tasks, trials, weights, space, gaps, notes)
+    return Report(dict(hpo_files(trials, weights), **figures), len(done), gaps, shown_table(trials, weights), notes,
+                  {hpo_report.BEST: best_text(done, model), "report.html": page})
 
 
 # ---- which trials there are
@@ -110,20 +109,6 @@ def with_best(trials):
     return found
 
 
-def sign(metric):
-    return 1 if lower_is_better(metric) else -1
-
-
-def by_source(trials):
-    return {source: [trial for trial in trials if trial.source == source]
-            for source in sorted({trial.source for trial in trials})}
-
-
-def best_trial(trials):
-    """Returns the trial with the best objective, the earliest of equals."""
-    return min(trials, key=lambda trial: (sign(trial.metric) * trial.objective, trial.number))
-
-
 def gap_of(tree, task, trial):
     """Returns the Gap of a trial without an objective; None for one that had no point left to try."""
     if trial.state in ("failed", "unreadable") and tree.verdict(task.name).state == "done":
@@ -141,21 +126,17 @@ def read_space(tree):
         return [], [f"no figures of parameters: {error}"]
 
 
-def best_text(done, model, tree):
-    """hyperparameters_hpo.json: the best values of each source, for every model that the tree's trials are of."""
+def best_text(done, model):
+    """hyperparameters_hpo.json: the best values of each source."""
     best = {source: best_trial(trials).params for source, trials in by_source(done).items()}
     return json.dumps({model: best}, indent=1) + "\n"
 
 
-def hpo_files(trials, weights, space, stamp):
+def hpo_files(trials, weights):
     """Returns {file name: text}."""
-    files = {"hpo_results.csv": results_text(trials),
-             "hpo_importance.csv": csv_text(("source", "parameter", "importance"), [
-                 (source, name, value) for source, values in weights.items() for name, value in values.items()]),
-             "hpo_best_so_far.svg": best_figure(trials, stamp)}
-    for source, chosen in by_source(trials).items():
-        files[f"hpo_parameters_{source}.svg"] = parameters_figure(source, chosen, space, stamp)
-    return files
+    return {"hpo_results.csv": results_text(trials),
+            "hpo_importance.csv": csv_text(("source", "parameter", "importance"), [
+                (source, name, value) for source, values in weights.items() for name, value in values.items()])}
 
 
 def results_text(trials):
@@ -166,35 +147,6 @@ def results_text(trials):
     return csv_text(header, [
         (trial.source, trial.number, trial.state, trial.objective, *(trial.params.get(name) for name in names),
          *(trial.scores.get(metric) for metric in metrics), trial.seconds, trial.best, trial.reason) for trial in trials])
-
-
-def best_figure(trials, stamp):
-    """Returns best-so-far against trials, a line per source, with every trial as a point."""
-    metric = trials[0].metric if trials else ""
-    series = []
-    for source, chosen in by_source(trials).items():
-        points = [(trial.number, trial.objective) for trial in chosen if trial.objective is not None]
-        line = [(trial.number, trial.best) for trial in chosen if trial.best is not None]
-        series.append(charts.Series(source, points=points, line=line, steps=True))
-    return charts.line_chart(series, f"Best validation {metric} so far", x_label="trial", y_label=f"validation {metric}",
-                             note="line: best so far; points: trials", stamp=stamp)
-
-
-def parameters_figure(source, trials, space, stamp):
-    """Returns the objective against each parameter, a panel per parameter; the best trial is ringed."""
-    done = [trial for trial in trials if trial.objective is not None]
-    panels = [charts.Panel(entry["name"], [trial.params.get(entry["name"]) for trial in done], scale_of(entry))
-              for entry in space]
-    best = done.index(best_trial(done)) if done else None
-    metric = trials[0].metric
-    return charts.scatter_grid(panels, [trial.objective for trial in done], f"{source}: {metric} against each parameter",
-                               y_label=f"validation {metric}", best=best, note="ring: the best trial", stamp=stamp)
-
-
-def scale_of(entry):
-    if entry["type"] in ("categorical", "ordered"):
-        return "categorical"
-    return "log" if entry["log_uniform"] else "linear"
 
 
 # ---- text

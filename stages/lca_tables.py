@@ -10,13 +10,14 @@ Files:
     all_scores.csv              metric,shard,value,split,model,dataset (IMPROVE's)
     learning_curve.csv          source, metric, size, n_splits, median, q25, q75
     learning_curve_fit.csv      learning_curve.CSV_COLUMNS, for the error metrics
-    learning_curve_{metric}.svg all sources: splits, median, fit, and beyond the data dashed
+    learning_curve_{metric}.svg and OUT/report.html (lca_report)
 """
 import os
 import re
 
-import charts
-from learning_curve import CSV_COLUMNS, csv_row, fit_power_law, predict
+import lca_report
+import naive_scores
+from learning_curve import CSV_COLUMNS, csv_row, fit_power_law
 from metrics import METRICS, lower_is_better
 from plans import Task
 from results import read_results
@@ -28,8 +29,6 @@ SCORES_HEADER = ("metric", "shard", "value", "split", "model", "dataset")
 CURVE_HEADER = ("source", "metric", "size", "n_splits", "median", "q25", "q75")
 SHOWN = "mae"           # the metric of the table on the terminal; mse where it is missing
 SAME_SIZE = 1.015       # whole training splits that differ by a row or two are one size
-STEPS = 60              # points of a drawn curve
-STAMP = "synthetic demo data"
 
 
 def collect(tree, model):
@@ -43,8 +42,10 @@ def collect(tree, model):
     fits = {key: fit_power_law(list(curve), [list(values.values()) for values in curve.values()])
             for key, curve in curves.items() if key[1] in error_metrics()}
     notes = [f"{name}: {result.note}" for name, result in results.items() if result.note]
-    return Report(lca_files(scored, results, curves, fits, model, STAMP if tree.synthetic else ""),
-                  len(scored), gaps, shown_table(curves, fits), notes)
+    naive = naive_scores.naive_results(tree, scored, naive_scores.old_records(tree))
+    page, figures = lca_report.report(tree, model, tasks, curves, fits, gaps, naive, notes)
+    files = dict(lca_files(scored, results, curves, fits, model), **naive_scores.naive_files(naive), **figures)
+    return Report(files, len(scored), gaps, shown_table(curves, fits), notes, {"report.html": page})
 
 
 def error_metrics():
@@ -124,17 +125,13 @@ def finite(values):
 
 # ---- files
 
-def lca_files(tasks, results, curves, fits, model, stamp):
+def lca_files(tasks, results, curves, fits, model):
     """Returns {file name: text}."""
     rows = [(metric, task.size, results[task.name].scores[metric], task.split, task.model or model, task.source)
             for task in tasks for metric in METRICS if metric in results[task.name].scores]
-    files = {"all_scores.csv": csv_text(SCORES_HEADER, rows),
-             "learning_curve.csv": csv_text(CURVE_HEADER, curve_rows(curves)),
-             "learning_curve_fit.csv": csv_text(CSV_COLUMNS, [csv_row(*key, fit) for key, fit in fits.items()])}
-    for metric in METRICS:
-        chosen = {source: curve for (source, name), curve in curves.items() if name == metric}
-        files[f"learning_curve_{metric}.svg"] = figure(metric, chosen, fits, stamp) if chosen else None
-    return files
+    return {"all_scores.csv": csv_text(SCORES_HEADER, rows),
+            "learning_curve.csv": csv_text(CURVE_HEADER, curve_rows(curves)),
+            "learning_curve_fit.csv": csv_text(CSV_COLUMNS, [csv_row(*key, fit) for key, fit in fits.items()])}
 
 
 def curve_rows(curves):
@@ -146,32 +143,6 @@ def curve_rows(curves):
             quartiles = [quantile(values, share) for share in (0.5, 0.25, 0.75)] if values else [None] * 3
             rows.append((source, metric, size, len(values), *quartiles))
     return rows
-
-
-def figure(metric, curves, fits, stamp):
-    """Returns the learning curves of all sources as one SVG."""
-    series = [_series(source, curve, fits.get((source, metric))) for source, curve in sorted(curves.items())]
-    error = metric in error_metrics()
-    note = "points: splits; large: median; line: fitted power law, dashed beyond the data" if error else \
-        "points: splits; large: median"
-    return charts.line_chart(
-        series, f"Learning curve: {metric}", x_scale="log", y_scale="log" if error else "linear",
-        x_label="training set size (rows)", y_label=f"test {metric}", note=note, stamp=stamp)
-
-
-def _series(source, curve, fit):
-    points = [(size, value) for size, by_split in curve.items() for value in by_split.values()]
-    medians = [(size, quantile(finite(by_split.values()), 0.5)) for size, by_split in curve.items()
-               if finite(by_split.values())]
-    if fit is None or not fit.usable:
-        return charts.Series(source, points, medians, line=medians if fit is None else [])
-    return charts.Series(source, points, medians, _drawn(fit, min(curve), max(curve)),
-                         _drawn(fit, max(curve), 2 * max(curve)))
-
-
-def _drawn(fit, start, end):
-    sizes = [start * (end / start) ** (step / STEPS) for step in range(STEPS + 1)]
-    return [(size, predict(fit, size)) for size in sizes]
 
 
 def shown_table(curves, fits):

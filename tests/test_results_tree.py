@@ -494,10 +494,10 @@ class ScoresTest(WithTree):
         tasks = [tree.tasks[entry["name"]] for entry in of_stage(entries, "infer")]
         alone = read_results(tree, tasks)
         few, results.FEW_BYTES = results.FEW_BYTES, 0
-        self.addCleanup(setattr, results_tree, "FEW_BYTES", few)
+        self.addCleanup(setattr, results, "FEW_BYTES", few)
         self.assertEqual(repr(read_results(tree, tasks)), repr(alone))
         executor, results.ProcessPoolExecutor = results.ProcessPoolExecutor, no_processes
-        self.addCleanup(setattr, results_tree, "ProcessPoolExecutor", executor)
+        self.addCleanup(setattr, results, "ProcessPoolExecutor", executor)
         self.assertEqual(repr(read_results(tree, tasks)), repr(alone))
         self.assertEqual(len({result.scores["mse"] for result in alone.values()}), 6)
 
