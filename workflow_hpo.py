@@ -18,7 +18,7 @@ import subprocess
 import sys
 
 import launcher.check_python  # noqa: F401  (first: a sentence instead of a SyntaxError)
-from launcher import benchmark, launch, options, resume, stage_words
+from launcher import benchmark, launch, launches, options, resume, stage_words
 from launcher.refusal import Refusal
 from launcher.tasks import Plan, Task
 
@@ -82,7 +82,7 @@ def refuse_other_study(tasks, space, wanted):
     there = [task for task in tasks if task.stage == "trial" and is_done(task, wanted.output_dir)]
     if not there:
         return
-    old = launch.launches.read_json(stage_words.inside(wanted, "space.json"))
+    old = launches.read_json(stage_words.inside(wanted, "space.json"))
     words = resume.decide(there, wanted.output_dir)
     other = [name for name, why in words.items() if why.startswith("its parameters")]
     if old != json.loads(space) or other:

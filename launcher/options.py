@@ -71,6 +71,8 @@ def add_run_options(group, workflow):
     group.add_argument("--jobs", metavar="N", type=positive, help="local tasks at a time (cores)")
     group.add_argument("--max_running", metavar="N", type=positive,
                        help="Slurm: elements of an array that run at a time (no limit)")
+    group.add_argument("--max_array", metavar="N", type=positive,
+                       help="Slurm: tasks of an array, where a job limit is below MaxArraySize (MaxArraySize)")
     group.add_argument("--retries", metavar="N", type=whole, default=0,
                        help="further attempts at a failed task (0)")
     group.add_argument("--wait", action="store_true",

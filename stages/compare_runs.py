@@ -24,6 +24,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 import compare_report
+import csa_measures
 import csa_tables
 from improve_files import FileError, write_whole
 from metrics import METRICS, lower_is_better
@@ -209,14 +210,14 @@ def table_rows(runs, shared):
 def _measures(run, met, places):
     """Returns {(G, Ga or Gna, source): value} as generalization.csv has them."""
     studies = [sorted({place[at] for place in places}) for at in (0, 1)]
-    rows = csa_tables.generalization_rows(met, by_pair(run, met, places), studies, run.label)
+    rows = csa_measures.generalization_rows(met, by_pair(run, met, places), studies, run.label)
     return {(row[1], row[2]): row[4] for row in rows if row[1] != "Gn"}
 
 
 def rank_rows(runs, met, places):
     """Returns rows of RANKS_HEADER: the rank of a model's mean over splits, averaged over pairs."""
     groups = [by_pair(run, met, places) for run in runs]
-    means = [[csa_tables.mean(group[pair]) for group in groups] for pair in groups[0]]
+    means = [[csa_measures.mean(group[pair]) for group in groups] for pair in groups[0]]
     ranks = average_ranks(means, lower_is_better(met))
     return [(met, run.label, rank, len(means)) for run, rank in zip(runs, ranks)]
 
@@ -231,7 +232,7 @@ def paired(runs, met, places):
 
 
 def _pair(met, pair, name_a, name_b, a, b):
-    difference = csa_tables.mean([x - y for x, y in zip(a, b)])
+    difference = csa_measures.mean([x - y for x, y in zip(a, b)])
     first_is_better = (difference < 0) == lower_is_better(met)
     better = "" if difference == 0 else name_a if first_is_better else name_b
     return Pair(met, pair[0], pair[1], name_a, name_b, len(a), difference,

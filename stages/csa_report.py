@@ -9,7 +9,7 @@ Examples:
 Figures: csa_{met}_mean, _std, _generalization, _ratio, _splits, _within_cross; csa_drugs; csa_runtimes.
 The measures G, Ga, Gn and Gna are those of Partin et al., arXiv 2503.14356; csa_tables says how they are made.
 """
-import csa_tables
+import csa_measures
 import charts
 import naive_report
 import report as parts
@@ -83,9 +83,9 @@ def lead(met, rows, studies, model):
 
 def measures_of(met, rows, studies, model):
     """Returns {measure: {source: value}} of G, Ga and Gna, {(source, target): value} of Gn."""
-    groups = csa_tables.by_pair([row for row in rows if row[0] == met])
+    groups = csa_measures.by_pair([row for row in rows if row[0] == met])
     found = {"G": {}, "Ga": {}, "Gn": {}, "Gna": {}}
-    for _, measure, source, target, value, _, _ in csa_tables.generalization_rows(met, groups, studies, model):
+    for _, measure, source, target, value, _, _ in csa_measures.generalization_rows(met, groups, studies, model):
         found[measure][(source, target) if measure == "Gn" else source] = value
     return found
 
@@ -118,14 +118,14 @@ def other_metrics(metrics, rows, studies, gaps, model, figures):
 
 def heatmaps(met, rows, studies, gaps, figures):
     """Returns the mean and the standard deviation over splits, sources x targets."""
-    groups = csa_tables.by_pair([row for row in rows if row[0] == met])
+    groups = csa_measures.by_pair([row for row in rows if row[0] == met])
     ends = {} if lower_is_better(met) else {"center": 0, "low": -1, "high": 1}
     below = counts(groups, studies, gaps)
     note = "diagonal: trained and tested on the same study"
-    mean = figures.add(f"csa_{met}_mean.svg", charts.heatmap, matrix(groups, studies, csa_tables.mean), *studies,
+    mean = figures.add(f"csa_{met}_mean.svg", charts.heatmap, matrix(groups, studies, csa_measures.mean), *studies,
                        f"Mean {met} over splits", below=below, note=note, **ends,
                        caption="Mean over splits" + ("; below it, how many splits there are." if below else "."))
-    std = figures.add(f"csa_{met}_std.svg", charts.heatmap, matrix(groups, studies, csa_tables.std), *studies,
+    std = figures.add(f"csa_{met}_std.svg", charts.heatmap, matrix(groups, studies, csa_measures.std), *studies,
                       f"Standard deviation of {met} over splits", note=note,
                       caption="Standard deviation over splits (ddof 1); a dash below two splits.")
     return parts.figures([mean, std])
@@ -167,7 +167,7 @@ def generalization(met, rows, studies, model, figures):
 
 def within_cross(met, rows, studies, model, figures):
     """Returns each source's splits within and across studies, and the pooled numbers of all metrics."""
-    groups = csa_tables.by_pair([row for row in rows if row[0] == met])
+    groups = csa_measures.by_pair([row for row in rows if row[0] == met])
     strips = []
     for source in studies[0]:
         for kind in ("within", "cross"):
@@ -177,7 +177,7 @@ def within_cross(met, rows, studies, model, figures):
     drawn = figures.add(f"csa_{met}_within_cross.svg", charts.strips, strips, f"{met} within and across studies",
                         x_label=met, note="points: splits (many: their outline); box: quartiles; line: median",
                         caption="All splits and targets of a source: its own study against the others.")
-    numbers = [[met, kind, mean, std] for met, mean, std, kind, _ in csa_tables.densed_rows(rows, model)]
+    numbers = [[met, kind, mean, std] for met, mean, std, kind, _ in csa_measures.densed_rows(rows, model)]
     numbers.sort(key=lambda row: FIRST.index(row[0]))
     return parts.figures([drawn, parts.table(["metric", "tested", "mean", "std"], numbers,
                                              "Pooled over all pairs and splits, as in densed_csa_table.csv")])
@@ -185,7 +185,7 @@ def within_cross(met, rows, studies, model, figures):
 
 def splits(met, rows, studies, figures):
     """Returns the score of every split, by source and target."""
-    groups = csa_tables.by_pair([row for row in rows if row[0] == met])
+    groups = csa_measures.by_pair([row for row in rows if row[0] == met])
     strips = [charts.Strip(source, groups[source, target], target) for source in studies[0] for target in studies[1]
               if (source, target) in groups]
     return figures.add(f"csa_{met}_splits.svg", charts.strips, strips, f"{met} of every split", x_label=met,

@@ -12,7 +12,7 @@ import charts
 import report as parts
 import run_report
 import svg
-from metrics import lower_is_better
+from hpo_trials import best_trial, by_source, sign
 
 BEST = "hyperparameters_hpo.json"
 TABLE = 10      # trials in the table of the best
@@ -38,21 +38,6 @@ def report(tree, model, tasks, trials, weights, space, gaps, notes=()):
     text = run_report.run_page(f"Hyperparameter optimization of {model}", tree,
                                run_report.run_rows(tree, model, tasks, len(done), gaps), sections, lead(trials, model))
     return text, dict(figures, **drawn)
-
-
-def by_source(trials):
-    return {source: [trial for trial in trials if trial.source == source]
-            for source in sorted({trial.source for trial in trials})}
-
-
-def best_trial(trials):
-    """Returns the trial with the best objective, the earliest of equals; None where none has one."""
-    done = [trial for trial in trials if trial.objective is not None]
-    return min(done, key=lambda trial: (sign(trial.metric) * trial.objective, trial.number)) if done else None
-
-
-def sign(metric):
-    return 1 if lower_is_better(metric) else -1
 
 
 def lead(trials, model):

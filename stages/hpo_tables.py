@@ -14,35 +14,16 @@ Files:
 """
 import json
 import os
-import re
-from typing import NamedTuple, Optional
 
 import hpo_report
 from hpo_importance import importance
 from hpo_space import SpaceError, normalise_space
+from hpo_trials import best_trial, by_source, read_trial, sign, trial_tasks, with_best
 from improve_files import FileError
-from hpo_report import best_trial, by_source, sign
 from metrics import METRICS
-from plans import Task
 from results_tree import Gap, Report
-from tree_files import read_json
 from tables import aligned, csv_text
-
-VERDICTS = ("done", "failed", "exhausted")
-
-
-class Trial(NamedTuple):
-    """A trial. objective: None without one; best: the best objective so far."""
-    source: str
-    number: int
-    state: str
-    params: dict
-    objective: Optional[float] = None
-    scores: dict = {}
-    seconds: Optional[float] = None
-    reason: str = ""
-    metric: str = "mse"
-    best: Optional[float] = None
+from tree_files import read_json
 
 
 def collect(tree, model):
@@ -59,55 +40,7 @@ def collect(tree, model):
                   {hpo_report.BEST: best_text(done, model), "report.html": page})
 
 
-# ---- which trials there are
-
-def trial_tasks(tree):
-    """Returns the trials that are planned or stand in the tree, by source and number."""
-    for source in tree.names(""):
-        for name in tree.names(f"{source}/trials"):
-            if re.match(r"\d{4,9}\Z", name):
-                tree.tasks.setdefault(f"{source}/trials/{name}", Task(f"{source}/trials/{name}", "trial", source))
-    tasks = [task for task in tree.tasks.values() if task.stage == "trial" and re.search(r"/trials/\d+\Z", task.name)]
-    return sorted(tasks, key=lambda task: (task.source, number_of(task)))
-
-
-def number_of(task):
-    return int(task.name.rpartition("/")[2])
-
-
-def read_trial(tree, task):
-    """Returns the Trial of a task; one that is not there, or not whole, says why."""
-    verdict = tree.verdict(task.name)
-    if verdict.state == "done":
-        try:
-            return trial_of(task, read_json(os.path.join(tree.path(task.name), "trial.json")))
-        except FileError as error:
-            return Trial(task.source, number_of(task), "unreadable", {}, reason=str(error))
-        except (AttributeError, KeyError, TypeError, ValueError):
-            return Trial(task.source, number_of(task), "unreadable", {}, reason="its trial.json is no verdict")
-    return Trial(task.source, number_of(task), verdict.state, {}, reason=verdict.reason)
-
-
-def trial_of(task, content):
-    """Returns the Trial in a trial.json; any of four exceptions where it is none."""
-    state, objective = content["state"], content["objective"]
-    if state not in VERDICTS or not (objective is None or isinstance(objective, (int, float))):
-        raise ValueError(state)
-    return Trial(task.source, number_of(task), state, dict(content["params"]),
-                 None if objective is None else float(objective), dict(content["scores"]),
-                 float(content["seconds"]), str(content["reason"]), str(content["val_metric"]))
-
-
-def with_best(trials):
-    """Returns the trials, each with the best objective up to it among those of its source."""
-    best, found = {}, []
-    for trial in trials:
-        known = [value for value in (best.get(trial.source), trial.objective) if value is not None]
-        if known:
-            best[trial.source] = min(known, key=lambda value: sign(trial.metric) * value)
-        found.append(trial._replace(best=best.get(trial.source)))
-    return found
-
+# ---- files
 
 def gap_of(tree, task, trial):
     """Returns the Gap of a trial without an objective; None for one that had no point left to try."""
@@ -115,8 +48,6 @@ def gap_of(tree, task, trial):
         return Gap(task, task.name, "trial", trial.state, trial.reason, None, os.path.join(tree.path(task.name), "log.txt"))
     return None if trial.state in ("done", "exhausted") else tree.gap(task)
 
-
-# ---- files
 
 def read_space(tree):
     """Returns (normalised space, notes); an empty one where space.json cannot be read."""

@@ -13,7 +13,7 @@ import run_report
 import svg
 from learning_curve import predict
 from metrics import METRICS, lower_is_better
-from tables import quantile
+from tables import finite, quantile
 
 FIRST = "mae"       # the metric that is shown first; mse where it is missing
 STEPS = 60          # points of a drawn curve
@@ -125,10 +125,6 @@ def series(source, curve, fit):
     if fit is None or not fit.usable:
         return charts.Series(source, points, medians, line=medians if fit is None else [])
     return charts.Series(source, points, medians, drawn(fit, min(curve), max(curve)), drawn(fit, max(curve), 2 * max(curve)))
-
-
-def finite(values):
-    return sorted(value for value in values if value == value)
 
 
 def drawn(fit, start, end):

@@ -23,7 +23,7 @@ from plans import Task
 from results import read_results
 from results_tree import Report
 from tree_files import as_text
-from tables import aligned, csv_text, quantile
+from tables import aligned, csv_text, finite, quantile
 
 SCORES_HEADER = ("metric", "shard", "value", "split", "model", "dataset")
 CURVE_HEADER = ("source", "metric", "size", "n_splits", "median", "q25", "q75")
@@ -117,10 +117,6 @@ def merged(sizes):
         else:
             groups.append([size])
     return {size: group[-1] for group in groups for size in group}
-
-
-def finite(values):
-    return sorted(value for value in values if value == value)
 
 
 # ---- files

@@ -1,7 +1,7 @@
-"""tables: what the tables of all workflows share: CSV text, aligned text, a few statistics.
+"""tables: what the tables of all workflows share: CSV text, aligned text, quantiles.
 
     rows -> csv_text / aligned
-    values -> mean, std (ddof 1), quantile
+    values -> finite, quantile
 """
 import csv
 import io
@@ -32,6 +32,11 @@ def aligned(lines):
     return "\n".join("  ".join(text.rjust(width) if at else text.ljust(width)
                                for at, (text, width) in enumerate(zip(line, widths))).rstrip()
                      for line in lines)
+
+
+def finite(values):
+    """Returns the values that are numbers, sorted; nan is left out."""
+    return sorted(value for value in values if value == value)
 
 
 def quantile(values, share):

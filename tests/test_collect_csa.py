@@ -17,7 +17,8 @@ sys.path.insert(0, STAGES)
 sys.path.insert(0, HERE)
 
 import collect_scores  # noqa: E402
-from csa_tables import by_pair, generalization_rows, rounded, split_pair, std  # noqa: E402
+from csa_measures import by_pair, generalization_rows, rounded, std  # noqa: E402
+from csa_tables import split_pair  # noqa: E402
 from test_results_tree import PREDICTIONS, Campaign, of_stage, write  # noqa: E402
 
 # Made with pandas 2 from the scores of write_improve_tree: groupby("met") of the
