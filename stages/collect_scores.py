@@ -9,11 +9,13 @@ are listed, never guessed.
 Examples:
     python3 stages/collect_scores.py runs/csa_baseline
     python3 stages/collect_scores.py /data/csa_of_improve --model_name graphdrp --output_dir tables
+    python3 stages/collect_scores.py --compare runs/csa_lgbm runs/csa_graphdrp --output_dir comparison
 
 Files, in OUT/scores or --output_dir:
     missing.csv     each score that is not there: which stage failed, why, its log
     summary.txt     what is printed: what was run, how complete it is, a table, failed tasks
-    *.csv           the workflow's tables (csa_tables.py says which)
+    *.csv, *.svg    the workflow's tables and figures (csa_tables.py and its like say which)
+    OUT/report.html one page with all of it
 
 Exit code: 0 tables are written, though scores may be missing; 1 there is no
 score at all; 2 nothing was written, and why.
@@ -25,10 +27,12 @@ import os
 import shlex
 import sys
 
+import compare_runs
 import csa_tables
 import hpo_tables
 import lca_tables
 from improve_files import FileError, write_whole
+from refusal import Refusal
 from results_tree import Tree
 from tree_files import as_text, printable
 from tables import csv_text
@@ -49,14 +53,6 @@ MISSING_HEADER = ("task", "source", "target", "split", "stage", "failed_task", "
 SYNTHETIC = ("SYNTHETIC DEMO DATA: made by a random generator; no number here says anything "
              "about a real drug or cell line.")
 PENDING = ("running", "waiting")    # neither failed nor done
-
-
-class Refusal(Exception):
-    """What is refused and why, and what to do."""
-
-    def __init__(self, sentence, way_out):
-        super().__init__(sentence)
-        self.way_out = way_out
 
 
 # ---- which workflow
@@ -167,11 +163,17 @@ def parse(argv):
     parser = argparse.ArgumentParser(
         prog="collect_scores", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", metavar="OUT", help="results tree")
-    parser.add_argument("--output_dir", metavar="DIR", help="where tables go (default: OUT/scores)")
+    parser.add_argument("out", metavar="OUT", nargs="?", help="results tree")
+    parser.add_argument("--compare", metavar="OUT", nargs="+", help="compare these cross-study analyses")
+    parser.add_argument("--output_dir", metavar="DIR", help="where tables go (default: OUT/scores; a comparison needs one)")
     parser.add_argument("--model_name", metavar="NAME", default="model",
                         help="name of the model where no plan tells it (default: model)")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if (arguments.out is None) == (arguments.compare is None):
+        parser.error("one results tree OUT, or --compare OUT1 OUT2 ... --output_dir DIR")
+    if arguments.compare and not arguments.output_dir:
+        parser.error("--compare needs --output_dir DIR")
+    return arguments
 
 
 def collect(out, output_dir, model_name):
@@ -202,7 +204,10 @@ def say(text, stream):
 def main(argv=None):
     arguments = parse(argv)
     try:
-        summary, any_score = collect(arguments.out, arguments.output_dir, arguments.model_name)
+        if arguments.compare:
+            summary, any_score = compare_runs.compare(arguments.compare, arguments.output_dir)
+        else:
+            summary, any_score = collect(arguments.out, arguments.output_dir, arguments.model_name)
     except Refusal as refusal:
         say(f"collect_scores: error: {refusal}\n  try: {refusal.way_out}\n", sys.stderr)
         return 2

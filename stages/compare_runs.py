@@ -28,6 +28,7 @@ import csa_measures
 import csa_tables
 from improve_files import FileError, write_whole
 from metrics import METRICS, lower_is_better
+from refusal import Refusal
 from results import read_results
 from results_tree import Tree
 from tree_files import as_text, printable
@@ -42,14 +43,6 @@ PAIRS_HEADER = ("metric", "source", "target", "model_a", "model_b", "splits", "m
 RANKS_HEADER = ("metric", "model", "average_rank", "pairs")
 DEPENDENT = ("Splits of one study share most of their training rows, so that p values come out "
              "smaller than independent experiments would give.")
-
-
-class Refusal(Exception):
-    """What is refused and why, and what to do."""
-
-    def __init__(self, sentence, way_out):
-        super().__init__(sentence)
-        self.way_out = way_out
 
 
 class Run(NamedTuple):

@@ -13,6 +13,7 @@ import report as parts
 import run_report
 import svg
 from hpo_trials import best_trial, by_source, sign
+from metrics import lower_is_better
 
 BEST = "hyperparameters_hpo.json"
 TABLE = 10      # trials in the table of the best
@@ -106,7 +107,7 @@ def best_figure(trials, stamp):
         line = [(trial.number, trial.best) for trial in chosen if trial.best is not None]
         series.append(charts.Series(source, points=points, line=line, steps=True))
     return charts.line_chart(series, f"Best validation {metric} so far", x_label="trial", y_label=f"validation {metric}",
-                             note="line: best so far; points: trials", stamp=stamp)
+                             y_scale=scale_of_metric(metric), note="line: best so far; points: trials", stamp=stamp)
 
 
 def parameters_figure(source, trials, space, stamp):
@@ -116,8 +117,13 @@ def parameters_figure(source, trials, space, stamp):
               for entry in space]
     metric = trials[0].metric
     return charts.scatter_grid(panels, [trial.objective for trial in done], f"{source}: {metric} against each parameter",
-                               y_label=f"validation {metric}", best=done.index(best_trial(done)), note="ring: the best trial",
+                               y_label=f"validation {metric}", y_scale=scale_of_metric(metric), best=done.index(best_trial(done)), note="ring: the best trial",
                                stamp=stamp)
+
+
+def scale_of_metric(metric):
+    """Errors are above 0 and far apart where a training diverged; correlations may be below 0."""
+    return "log" if metric and lower_is_better(metric) else "linear"
 
 
 def scale_of(entry):
