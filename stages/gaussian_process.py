@@ -1,12 +1,12 @@
 """gaussian_process: a small Gaussian process regression on the unit cube, in plain Python.
 
 Data flow: points and values -> fit_scales (length scales and noise, by maximum a posteriori)
-  -> GaussianProcess -> predict (mean and standard deviation), believe (one more point).
+  -> GaussianProcess -> predict (means and deviations), believe (one more point).
 
 Kernel: Matern-5/2 with one length scale a dimension (Rasmussen and Williams, Gaussian
 Processes for Machine Learning, 2006, equation 4.17); two choices of a categorical dimension
-are at distance 0 or 1. The amplitude is profiled out of the likelihood, as in Jones,
-Schonlau and Welch, J. Global Optimization 13, 1998.
+are as far apart as two points of a numeric one are on average, whichever they are. The amplitude
+is profiled out of the likelihood (Jones, Schonlau and Welch, J. Global Optimization 13, 1998).
 
 Example:
     scales, noise = fit_scales(points, values, [False, True])
@@ -20,7 +20,8 @@ from operator import mul
 
 ROOT5 = math.sqrt(5.0)
 SCALE_PRIOR = (-0.7, 0.9)   # mean and deviation of the log length scale, in widths of the cube
-NOISE_PRIOR = (-6.0, 2.0)   # the same of the log noise variance, relative to the amplitude
+NOISE_PRIOR = (-4.0, 2.0)   # the same of the log noise variance, relative to the amplitude
+UNLIKE = 0.2                # squared distance of two choices; of two random numbers in 0..1 it is 1/6
 STEPS = 15                  # of the quasi-Newton search for the length scales
 JITTER = 1e-8               # on the diagonal, so that equal points never break the factorisation
 
@@ -78,7 +79,7 @@ def pair_squares(points, categorical):
     squares = []
     for column, unordered in zip(zip(*points), categorical):
         if unordered:
-            squares.append([float(a != b) for i, a in enumerate(column) for b in column[:i]])
+            squares.append([UNLIKE * (a != b) for i, a in enumerate(column) for b in column[:i]])
         else:
             squares.append([(a - b) * (a - b) for i, a in enumerate(column) for b in column[:i]])
     return squares
@@ -208,10 +209,15 @@ class GaussianProcess:
         total = [0.0] * len(self.points)
         for column, value, weight, unordered in zip(self.columns, point, self.weights, self.categorical):
             if unordered:
+                weight = UNLIKE * weight
                 total = [sum_ if value == other else sum_ + weight for sum_, other in zip(total, column)]
             else:
                 total = [sum_ + weight * (value - other) * (value - other) for sum_, other in zip(total, column)]
         return matern(total)
+
+    def means(self, points):
+        """Return the means alone, which cost n a point."""
+        return [dot(self.correlations(point), self.solved) for point in points]
 
     def predict(self, points):
         """Return (means, standard deviations) of the noiseless function at the points."""

@@ -21,14 +21,18 @@ import hpo_space
 
 START = 8            # trials of the space-filling start, the defaults included
 FEWEST = 3           # finished trials that the model needs
-MOST = 150           # finished trials that the model looks at
-FITTED = 60          # of these, how many the length scales are fitted on
-GLOBAL = 300         # candidates all over the cube
+MOST = 150           # finished trials that the model looks at, and a third as many running ones
+FITTED = 50          # of these, how many the length scales are fitted on
+GLOBAL = 200         # candidates all over the cube
 LOCAL = 30           # candidates around each of the best points
 NEAR = (0.2, 0.07, 0.02)   # widths of the steps to local candidates
 CENTRES = 5          # best points that get local candidates
 ROUNDS = 4           # of refinement of the best candidates
+STEPS = 6            # candidates a round around each of the best
 UNSEEN = 16          # trials that started beside this one and cannot be seen yet, at most
+WINSOR = 5.0         # how far bad values may lie above the median, in (median - best)
+JITTER = 0.3         # deviation of the log of each length scale about the fitted one
+ROOT_2PI = math.sqrt(2.0 * math.pi)
 ENUMERATED = 1000    # a space of at most so many points is looked at whole
 
 
@@ -187,22 +191,43 @@ def first_primes(count):
 # ---- the model
 
 def model_point(study):
-    finished = study.finished
-    values = transformed([value for _, value in finished])
-    points = [point for point, _ in finished]
-    chosen = informative(values, FITTED)
-    scales, noise = gaussian_process.fit_scales([points[i] for i in chosen], centred([values[i] for i in chosen]), study.categorical)
-    chosen = informative(values, MOST)
-    points, values = [points[i] for i in chosen], centred([values[i] for i in chosen])
-    model = gaussian_process.GaussianProcess(points, values, study.categorical, scales, noise)
-    for point in study.running:
+    """Return the point with the largest expected improvement that has not been tried."""
+    model, points = fitted_model(study)
+    for point in study.running[-MOST // 3:]:
         model.believe(point)
-    point = best_candidate(study, model, points)
     for _ in range(study.unseen):
+        # What a trial that started just before this one proposes, seeing the same history.
+        point = best_candidate(study, model, points)
         model.believe(point)
         study.taken.add(key(point))
-        point = best_candidate(study, model, points)
-    return point
+    return best_candidate(study, model, points)
+
+
+def fitted_model(study):
+    """Return the Gaussian process of the finished trials, and the points it knows."""
+    values = transformed([value for _, value in study.finished])
+    points = [point for point, _ in study.finished]
+    few = informative(values, FITTED)
+    scales, noise = gaussian_process.fit_scales(*part(points, values, few), study.categorical)
+    scales = [scale * math.exp(JITTER * study.random.gauss(0.0, 1.0)) for scale in scales]
+    points, values = part(points, values, informative(values, MOST))
+    return gaussian_process.GaussianProcess(points, values, study.categorical, scales, noise), points
+
+
+def transformed(values):
+    """Return the values with bad ones pulled in, of standard deviation 1.
+
+    Winsorised: nothing lies farther above the median than WINSOR times the best lies below it.
+    A training that diverges says that it is bad; how bad would hide all other differences.
+    """
+    size = max(abs(value) for value in values) or 1.0
+    values = [value / size for value in values]
+    ordered = sorted(values)
+    low, middle = ordered[0], ordered[len(ordered) // 2]
+    high = middle + WINSOR * (middle - low) if middle > low else ordered[-1]
+    values = centred([min(value, high) for value in values])
+    deviation = math.sqrt(sum(value * value for value in values) / len(values))
+    return [value / (deviation or 1.0) for value in values]
 
 
 def centred(values):
@@ -211,81 +236,75 @@ def centred(values):
 
 
 def informative(values, count):
-    """Return the indices of the best half and the newest others, at most `count`."""
-    if len(values) <= count:
-        return list(range(len(values)))
-    best = sorted(range(len(values)), key=values.__getitem__)[:count // 2]
-    rest = [i for i in range(len(values)) if i not in set(best)]
-    return sorted(best + rest[-(count - len(best)):])
+    """Return the indices of at most `count` values: the best half of them and the newest others."""
+    best = set(sorted(range(len(values)), key=values.__getitem__)[:count // 2])
+    others = [index for index in range(len(values)) if index not in best]
+    return sorted(best) + others[-(count - len(best)):]
 
 
-WINSOR = 2.0
+def part(points, values, indices):
+    """Return these points, and their values about 0."""
+    return [points[index] for index in indices], centred([values[index] for index in indices])
 
 
-def transformed(values):
-    """Return the values winsorised above and standardised."""
-    ordered = sorted(values)
-    low, middle = ordered[0], ordered[len(ordered) // 2]
-    high = middle + WINSOR * (middle - low)
-    clipped = [min(value, high) for value in values]
-    mean = sum(clipped) / len(clipped)
-    deviation = math.sqrt(sum((value - mean) ** 2 for value in clipped) / len(clipped)) or 1.0
-    return [(value - mean) / deviation for value in clipped]
-
+# ---- the candidates
 
 def best_candidate(study, model, points):
-    means, _ = model.predict(points)
+    """Return the candidate with the largest expected improvement over the best predicted mean."""
+    means = model.means(points)
     order = sorted(range(len(points)), key=means.__getitem__)
     best = means[order[0]]
     if study.size <= ENUMERATED:
-        scored = score(study, model, best, every_point(study.space))
+        scored = ranked(study, model, best, every_point(study.space))
         if not scored:
             raise study.exhausted()
         return scored[0][1]
     candidates = [study.random_point(study.random) for _ in range(GLOBAL)]
-    for index in order[:CENTRES]:
-        for number in range(LOCAL):
-            candidates.append(neighbour(study, points[index], NEAR[number % len(NEAR)]))
-    scored = score(study, model, best, candidates)
+    candidates += [neighbour(study, points[index], NEAR[number % len(NEAR)])
+                   for index in order[:CENTRES] for number in range(LOCAL)]
+    scored = refined(study, model, best, ranked(study, model, best, candidates))
+    return scored[0][1] if scored else study.new_point(study.default)
+
+
+def refined(study, model, best, scored):
+    """Return the best scored candidates after a few rounds of smaller and smaller steps from them."""
     for number in range(ROUNDS):
         width = 0.1 * 0.4 ** number
-        candidates = [neighbour(study, point, width) for _, point in scored[:5] for _ in range(10)]
-        scored = sorted(scored[:5] + score(study, model, best, candidates), reverse=True)
-    if not scored:
-        return study.new_point(study.default)
-    return scored[0][1]
+        candidates = [neighbour(study, point, width) for _, point in scored[:CENTRES] for _ in range(STEPS)]
+        scored = sorted(scored[:CENTRES] + ranked(study, model, best, candidates), reverse=True)
+    return scored
 
 
 def neighbour(study, point, width):
-    rng = study.random
-    chance = max(0.3, 1.5 / len(point))
+    """Return a point with some of the dimensions moved, at least to a next whole number or choice."""
+    generator, chance = study.random, max(0.3, 1.5 / len(point))
     moved = []
     for entry, unit in zip(study.space, point):
-        if rng.random() > chance:
+        if generator.random() > chance:
             moved.append(unit)
         elif entry["type"] == "categorical":
-            moved.append(rng.random())
+            moved.append(generator.random())
         else:
-            least = 0.0 if entry["type"] == "float" else 0.7 / min(hpo_space.entry_size(entry), 1e6)
-            step = rng.gauss(0.0, 1.0) * max(width, least)
-            moved.append(min(1.0, max(0.0, unit + step)))
+            step = max(width, 0.7 / hpo_space.entry_size(entry))
+            moved.append(min(1.0, max(0.0, unit + step * generator.gauss(0.0, 1.0))))
     return hpo_space.snap(study.space, moved)
 
 
-def score(study, model, best, candidates):
+def ranked(study, model, best, candidates):
+    """Return (log expected improvement, point) of the candidates not tried yet, the best first."""
     fresh = {key(point): point for point in candidates}
-    fresh = [point for name, point in fresh.items() if name not in study.taken]
+    fresh = [point for name, point in sorted(fresh.items()) if name not in study.taken]
     means, deviations = model.predict(fresh)
-    return sorted(((log_improvement((best - mean) / deviation) + math.log(deviation), point)
-                   for mean, deviation, point in zip(means, deviations, fresh)), reverse=True)
+    return sorted([(log_improvement((best - mean) / deviation) + math.log(deviation), point)
+                   for mean, deviation, point in zip(means, deviations, fresh)], reverse=True)
 
 
 def log_improvement(z):
     """Return the log of phi(z) + z Phi(z), the expected improvement over 0 of a normal variable.
 
-    Far below 0 the sum cancels; there its asymptotic form stands (Ament et al., Unexpected
-    improvements to expected improvement, 2023).
+    Jones, Schonlau and Welch, 1998. Far below 0 the exponential underflows; there its asymptotic
+    form stands (Ament et al., Unexpected improvements to expected improvement, 2023).
     """
-    if z > -5.0:
-        return math.log(math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi) + 0.5 * z * math.erfc(-z / math.sqrt(2.0)))
-    return -0.5 * z * z - math.log(math.sqrt(2.0 * math.pi)) - math.log(z * z + 3.0)
+    if z > -20.0:
+        return math.log(math.exp(-0.5 * z * z) / ROOT_2PI + 0.5 * z * math.erfc(-z / math.sqrt(2.0)))
+    return -0.5 * z * z - math.log(ROOT_2PI * (z * z + 3.0 - 6.0 / (z * z)))

@@ -79,8 +79,9 @@ class RefusalsTest(WorkCase):
     def test_python_2_gets_a_sentence(self):
         for old in ("/usr/bin/python2.7", os.path.expanduser("~/.pyenv/versions/2.7.18/bin/python")):
             if os.path.exists(old):
-                ended = self.run_command(old, os.path.join(REPOSITORY, "workflow_csa.py"))
-                self.assert_refused(ended, "this is Python 2.7; Python 3.6 or newer is needed", "try: python3")
+                for name in ("csa", "lca", "hpo"):
+                    ended = self.run_command(old, os.path.join(REPOSITORY, f"workflow_{name}.py"))
+                    self.assert_refused(ended, "this is Python 2.7; Python 3.6 or newer is needed", "try: python3")
                 return
         self.skipTest("no Python 2.7 here")
 

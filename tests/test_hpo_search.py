@@ -204,11 +204,15 @@ class GaussianProcess(unittest.TestCase):
 
     def test_log_improvement_equals_the_reference(self):
         for z, wanted in LOG_IMPROVEMENT:
-            self.assertAlmostEqual(hpo_search.log_improvement(z), wanted, delta=0.005)
+            self.assertAlmostEqual(hpo_search.log_improvement(z), wanted, delta=1e-4)
 
 
-REFERENCE = []        # numpy 2.4: k' (K + 0.01 I)^-1 y and the deviation, amplitude y' (K + 0.01 I)^-1 y / 5
-LOG_IMPROVEMENT = []  # mpmath, 50 digits
+# numpy 2.4: k' (K + 0.01 I)^-1 y and the deviation, amplitude y' (K + 0.01 I)^-1 y / 5.
+REFERENCE = [-0.0927714061392982, -0.04811583088446002, 0.9685824596949949, 0.35557341562845673,
+             0.26029366437606477, 0.15460741785550283]
+# scipy 1.17: the log of the integral of t phi(t - z) over t > 0.
+LOG_IMPROVEMENT = [(2.0, 0.6973835457882283), (0.0, -0.9189385332046727), (-3.0, -7.869686059603028),
+                   (-8.0, -37.12236426169263), (-20.0, -206.9178385094251), (-21.0, -227.51473292810908)]
 
 
 if __name__ == "__main__":
