@@ -15,14 +15,10 @@ Files, in OUT/scores:
     naive_results.jsonl     the records, one a line; a result whose stamp stands there is not
                             computed again, nor has its ml_data to be there any longer
 """
-import gc
 import json
 import math
 import os
-import signal
 from collections import OrderedDict
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from operator import sub
 from typing import NamedTuple
 
@@ -30,12 +26,11 @@ import metrics
 from improve_files import FileError, read_scores, read_table
 from mean_effects import (MissingColumns, fit, group_correlations, naive_and_normalized, predict,
                           read_predicted, read_training)
-from tree_files import as_text
 from tables import csv_text, quantile
+from tree_files import as_text
+from workers import side_by_side
 
 FORMAT = 1                  # of a record; other ones are computed again
-FEW_BYTES = 30 * 1000000    # of predictions; less is not worth a second process
-MOST_PROCESSES = 8
 DIGITS = 6                  # of the correlation within a drug or cell line
 TABLE, TRAINING = "test_y_data_predicted.csv", "train_y_data.csv"
 RECORDS = "naive_results.jsonl"
@@ -78,7 +73,8 @@ def naive_results(tree, tasks, old_text=""):
     tasks = [task for task in tasks if tree.verdict(task.name).state == "done"]
     records, problems = _reused(tree, tasks, _parsed(old_text)), {}
     groups = _groups(tree, [task for task in tasks if task.name not in records])
-    for found in _side_by_side(groups):
+    paths = [os.path.join(job.directory, TABLE) for _, jobs in groups for job in jobs]
+    for found in side_by_side(compute_group, groups, paths):
         for name, record, problem, example in found:
             if record:
                 records[name] = record
@@ -177,39 +173,6 @@ def _job(tree, task):
     status = tree.status(task.name)
     return Job(task.name, _stamp(tree, task), tree.path(task.name),
                status.files.get(TABLE) if status else None, task.y_col_name)
-
-
-def _side_by_side(groups):
-    """Returns compute_group of each; in several processes where there is much to read."""
-    sizes = [_size(os.path.join(job.directory, TABLE)) for _, jobs in groups for job in jobs]
-    processes = min(_cores(), MOST_PROCESSES, len(groups))
-    if processes > 1 and sum(sizes) > FEW_BYTES:
-        try:
-            with ProcessPoolExecutor(processes) as pool:
-                return list(pool.map(_compute_in_worker, groups))
-        except (BrokenProcessPool, OSError, ImportError, NotImplementedError):
-            pass        # a worker was out of memory, or this machine has no semaphores
-    return list(map(compute_group, groups))
-
-
-def _cores():
-    try:
-        return len(os.sched_getaffinity(0))     # what Slurm gave, not what the node has
-    except AttributeError:
-        return os.cpu_count() or 1
-
-
-def _size(path):
-    try:
-        return os.path.getsize(path)
-    except OSError:
-        return 0
-
-
-def _compute_in_worker(group):
-    signal.signal(signal.SIGINT, signal.SIG_IGN)    # ^C is the parent's to answer
-    gc.disable()            # nothing here is circular; it takes a tenth of the time
-    return compute_group(group)
 
 
 # ---- one group

@@ -4,17 +4,13 @@
 """
 import math
 import os
-import signal
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from operator import sub
 from typing import NamedTuple
 
 import metrics
 from improve_files import FileError, read_predictions, read_scores
 from tree_files import as_text, stands
-
-FEW_BYTES = 30 * 1000000    # of predictions; reading less is not worth a second process
+from workers import side_by_side
 
 
 class Result(NamedTuple):
@@ -30,37 +26,8 @@ def read_results(tree, tasks):
     for task in tasks:
         status = tree.status(task.name)
         jobs.append((tree.path(task.name), status.files if status else {}, task.y_col_name))
-    return dict(zip([task.name for task in tasks], _read_all(jobs)))
-
-
-def _read_all(jobs):
-    processes = min(_cores(), 8, len(jobs))
-    if processes > 1 and sum(map(_bytes_to_read, jobs)) > FEW_BYTES:
-        try:
-            with ProcessPoolExecutor(processes) as pool:
-                return list(pool.map(_read_in_worker, jobs))
-        except (BrokenProcessPool, OSError, ImportError, NotImplementedError):
-            pass        # a worker was out of memory, or this machine has no semaphores
-    return list(map(read_result, jobs))
-
-
-def _cores():
-    try:
-        return len(os.sched_getaffinity(0))     # what Slurm gave, not what the node has
-    except AttributeError:
-        return os.cpu_count() or 1
-
-
-def _bytes_to_read(job):
-    try:
-        return os.path.getsize(os.path.join(job[0], "test_y_data_predicted.csv"))
-    except OSError:
-        return 0
-
-
-def _read_in_worker(job):
-    signal.signal(signal.SIGINT, signal.SIG_IGN)    # ^C is the parent's to answer
-    return read_result(job)
+    paths = [os.path.join(job[0], "test_y_data_predicted.csv") for job in jobs]
+    return dict(zip([task.name for task in tasks], side_by_side(read_result, jobs, paths)))
 
 
 def read_result(job):

@@ -484,7 +484,7 @@ class ScoresTest(WithTree):
                       self.read({"test_scores.json": 99}).problem)
 
     def test_many_results_are_read_side_by_side_with_the_same_scores(self):
-        import results
+        import workers
         entries = self.campaign.entries(["a"], ["a", "b"], range(3))
         self.campaign.plan("20260101T0", entries)
         for number, entry in enumerate(of_stage(entries, "infer")):
@@ -493,11 +493,11 @@ class ScoresTest(WithTree):
         tree = Tree(self.campaign.out)
         tasks = [tree.tasks[entry["name"]] for entry in of_stage(entries, "infer")]
         alone = read_results(tree, tasks)
-        few, results.FEW_BYTES = results.FEW_BYTES, 0
-        self.addCleanup(setattr, results, "FEW_BYTES", few)
+        few, workers.FEW_BYTES = workers.FEW_BYTES, 0
+        self.addCleanup(setattr, workers, "FEW_BYTES", few)
         self.assertEqual(repr(read_results(tree, tasks)), repr(alone))
-        executor, results.ProcessPoolExecutor = results.ProcessPoolExecutor, no_processes
-        self.addCleanup(setattr, results, "ProcessPoolExecutor", executor)
+        executor, workers.ProcessPoolExecutor = workers.ProcessPoolExecutor, no_processes
+        self.addCleanup(setattr, workers, "ProcessPoolExecutor", executor)
         self.assertEqual(repr(read_results(tree, tasks)), repr(alone))
         self.assertEqual(len({result.scores["mse"] for result in alone.values()}), 6)
 
