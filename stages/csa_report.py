@@ -6,8 +6,8 @@ Examples:
     page, figures = report(tree, "baseline", rows, studies, gaps)
     figures["csa_r2_mean.svg"]                  # also stands in OUT/scores
 
-Figures: csa_{met}_mean, _std, _generalization, _ratio, _splits, _within_cross; csa_drugs; csa_runtimes.
-The measures G, Ga, Gn and Gna are those of Partin et al., arXiv 2503.14356; csa_tables says how they are made.
+Figures: csa_{met}_mean, _std, _generalization, _ratio, _splits, _within_cross; csa_runtimes; naive_report's.
+The measures G, Ga, Gn and Gna are those of Partin et al., arXiv 2503.14356; csa_measures says how they are made.
 """
 import csa_measures
 import charts
@@ -45,8 +45,9 @@ def report(tree, model, rows, studies, gaps, naive=None, notes=()):
     times, drawn = run_report.runtime_section(tree, "csa_runtimes.svg")
     figures.update(drawn)
     sections += [times, run_report.failure_section(gaps, notes)]
-    text = run_report.run_page(f"Cross-study analysis of {model}", tree, run_report.run_rows(tree, model, tasks, found, gaps),
-                          sections, lead(metrics[0], rows, studies, model) if metrics else "There are no scores yet.")
+    text = run_report.run_page(
+        f"Cross-study analysis of {model}", tree, run_report.run_rows(tree, model, tasks, found, gaps), sections,
+        lead(metrics[0], rows, studies, model) if metrics else "There are no scores yet.")
     return text, dict(figures)
 
 
@@ -104,8 +105,9 @@ def metric_sections(met, rows, studies, gaps, model, figures):
     return [parts.section(f"{met} of every source and target", parts.paragraph(WORDS[met]),
                           heatmaps(met, rows, studies, gaps, figures)),
             parts.section("How well it generalizes", generalization(met, rows, studies, model, figures)),
-            parts.section("Within a study against across studies", within_cross(met, rows, studies, model, figures)),
-            parts.section("Every split", splits(met, rows, studies, figures))]
+            parts.section("Within a study against across studies",
+                          parts.figures([within_cross(met, rows, studies, figures), splits(met, rows, studies, figures)]),
+                          pooled_table(rows, model))]
 
 
 def other_metrics(metrics, rows, studies, gaps, model, figures):
@@ -121,12 +123,12 @@ def heatmaps(met, rows, studies, gaps, figures):
     groups = csa_measures.by_pair([row for row in rows if row[0] == met])
     ends = {} if lower_is_better(met) else {"center": 0, "low": -1, "high": 1}
     below = counts(groups, studies, gaps)
-    note = "diagonal: trained and tested on the same study"
     mean = figures.add(f"csa_{met}_mean.svg", charts.heatmap, matrix(groups, studies, csa_measures.mean), *studies,
-                       f"Mean {met} over splits", below=below, note=note, **ends,
-                       caption="Mean over splits" + ("; below it, how many splits there are." if below else "."))
+                       f"Mean {met} over splits", below=below, **ends,
+                       caption="Rows: trained on; columns: tested on." + (
+                           " Below a number, how many splits it is the mean of." if below else ""))
     std = figures.add(f"csa_{met}_std.svg", charts.heatmap, matrix(groups, studies, csa_measures.std), *studies,
-                      f"Standard deviation of {met} over splits", note=note,
+                      f"Standard deviation of {met} over splits",
                       caption="Standard deviation over splits (ddof 1); a dash below two splits.")
     return parts.figures([mean, std])
 
@@ -154,7 +156,7 @@ def generalization(met, rows, studies, model, figures):
     shown = [measure for measure in ("G", "Ga", "Gna") if measures[measure]]
     series = [(measure, [measures[measure].get(source) for source in studies[0]]) for measure in shown]
     drawn = [figures.add(f"csa_{met}_generalization.svg", charts.bars, studies[0], series,
-                         f"{' , '.join(shown).replace(' ,', ',')} of {met}", x_label=met, caption=MEASURES)]
+                         f"{', '.join(shown)} of {met}", x_label=met, caption=MEASURES)]
     if measures["Gn"]:
         values = [[measures["Gn"].get((source, target)) for target in studies[1]] for source in studies[0]]
         drawn.append(figures.add(
@@ -165,8 +167,8 @@ def generalization(met, rows, studies, model, figures):
     return parts.figures(drawn)
 
 
-def within_cross(met, rows, studies, model, figures):
-    """Returns each source's splits within and across studies, and the pooled numbers of all metrics."""
+def within_cross(met, rows, studies, figures):
+    """Returns each source's splits within and across studies."""
     groups = csa_measures.by_pair([row for row in rows if row[0] == met])
     strips = []
     for source in studies[0]:
@@ -174,13 +176,18 @@ def within_cross(met, rows, studies, model, figures):
             values = [value for (s, target), group in groups.items() for value in group
                       if s == source and (s == target) == (kind == "within")]
             strips += [charts.Strip(source, values, kind)] if values else []
-    drawn = figures.add(f"csa_{met}_within_cross.svg", charts.strips, strips, f"{met} within and across studies",
-                        x_label=met, note="points: splits (many: their outline); box: quartiles; line: median",
-                        caption="All splits and targets of a source: its own study against the others.")
-    numbers = [[met, kind, mean, std] for met, mean, std, kind, _ in csa_measures.densed_rows(rows, model)]
-    numbers.sort(key=lambda row: FIRST.index(row[0]))
-    return parts.figures([drawn, parts.table(["metric", "tested", "mean", "std"], numbers,
-                                             "Pooled over all pairs and splits, as in densed_csa_table.csv")])
+    return figures.add(f"csa_{met}_within_cross.svg", charts.strips, strips, f"{met} within and across studies",
+                       x_label=met, note="points: splits (many: their outline); box: quartiles; line: median",
+                       caption="All splits and targets of a source: its own study against the others.")
+
+
+def pooled_table(rows, model):
+    """Returns the numbers of all metrics within and across studies."""
+    numbers = {(met, kind): [mean, std] for met, mean, std, kind, _ in csa_measures.densed_rows(rows, model)}
+    lines = [[met] + [value for kind in ("within", "cross") for value in numbers.get((met, kind), [None, None])]
+             for met in FIRST if {(met, "within"), (met, "cross")} & set(numbers)]
+    return parts.table(["metric", "within: mean", "std", "cross: mean", "std"], lines,
+                       "Pooled over all pairs and splits, as in densed_csa_table.csv")
 
 
 def splits(met, rows, studies, figures):

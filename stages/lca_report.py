@@ -51,7 +51,7 @@ def lead(fits, model):
     told = sum(fit.asymptote_identified for fit in usable.values())
     ends = f"{svg.number(gains[low])} % ({low})" + ("" if low == high else f" to {svg.number(gains[high])} % ({high})")
     return (f"With twice the data, the {shown_metric(fits)} of {model} would fall by {ends}, as the fitted curves have it. "
-            f"Where it levels off can be told for {told} of {len(usable)} studies.")
+            f"Where it levels off can be told for {told} of {len(usable)} {'study' if len(usable) == 1 else 'studies'}.")
 
 
 def shown_metric(fits):
@@ -67,8 +67,11 @@ def curve_sections(metrics, curves, fits, figures):
     others = [parts.details(metric, parts.figure(figures[f"learning_curve_{metric}.svg"], caption(metric)),
                             fit_table(metric, fits)) for metric in metrics[1:]]
     shown = metrics[0]
-    return [parts.section(f"Learning curve: {shown}", parts.figure(figures[f"learning_curve_{shown}.svg"], caption(shown))),
-            parts.section("What more data would buy", parts.paragraph(LAW), fit_table(shown, fits), flags(shown, fits)),
+    drawn = parts.figure(figures[f"learning_curve_{shown}.svg"], caption(shown))
+    fitted = fit_table(shown, fits)
+    words = [parts.tag("div", parts.joined([parts.paragraph(LAW), flags(shown, fits)]))] if fitted else []
+    return [parts.section(f"Learning curve: {shown}", parts.figures([drawn] + words)),
+            parts.section("What more data would buy", fitted) if fitted else "",
             parts.section("Other metrics", *others) if others else ""]
 
 

@@ -11,16 +11,20 @@ say. Every text is escaped unless it is Html. The page is XML as well as HTML, i
 script and asks for nothing, not even an icon. Folded details are printed too, by browsers that can
 (Chromium 131).
 """
+import collections
 import re
 
 import svg
 
 STYLE = """
-:root{color-scheme:light dark;--ink:#1a1a1a;--soft:#595959;--grid:#d4d4d4;--paper:#fff;--shade:#f4f5f7;--link:#00558a;--mark:#b34700;
+:root{color-scheme:light dark;
+--ink:#1a1a1a;--soft:#595959;--grid:#d4d4d4;--paper:#fff;--shade:#f4f5f7;--link:#00558a;--mark:#b34700;
 --figure-ink:var(--ink);--figure-soft:var(--soft);--figure-grid:var(--grid);--figure-paper:var(--paper)}
-@media screen and (prefers-color-scheme:dark){:root{--ink:#ececec;--soft:#b0b0b0;--grid:#3f4349;--paper:#15181c;--shade:#1f2329;--link:#7cc4f0;--mark:#ff9d5c}}
+@media screen and (prefers-color-scheme:dark){:root{
+--ink:#ececec;--soft:#b0b0b0;--grid:#3f4349;--paper:#15181c;--shade:#1f2329;--link:#7cc4f0;--mark:#ff9d5c}}
 *{box-sizing:border-box}
-body{margin:0 auto;padding:1rem;max-width:76rem;background:var(--paper);color:var(--ink);font:1rem/1.5 FONTS;overflow-wrap:anywhere}
+body{margin:0 auto;padding:1rem;max-width:76rem;background:var(--paper);color:var(--ink);font:1rem/1.5 FONTS}
+body{overflow-wrap:anywhere}
 h1{font-size:1.6rem;line-height:1.25;margin:.5rem 0}
 h2{font-size:1.25rem;line-height:1.3;margin:2.2rem 0 .6rem;padding-top:.6rem;border-top:1px solid var(--grid)}
 h3{font-size:1.05rem;margin:1.2rem 0 .4rem}
@@ -33,17 +37,19 @@ dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.15rem 1rem;
 dt{color:var(--soft)}
 dd{margin:0}
 code,pre{font:.875em/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace}
-pre{background:var(--shade);padding:.5rem .7rem;margin:.4rem 0;border-radius:4px;white-space:pre-wrap;overflow-wrap:anywhere}
+pre{background:var(--shade);padding:.5rem .7rem;margin:.4rem 0;border-radius:4px;white-space:pre-wrap}
 nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;list-style:none;padding:0;max-width:none}
 .scroll{overflow-x:auto;margin:.8rem 0}
 .scroll:focus-visible{outline:2px solid var(--link);outline-offset:2px}
 table{border-collapse:collapse;font-size:.92rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;padding-bottom:.3rem}
-th,td{padding:.25rem .8rem .25rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--grid);overflow-wrap:break-word}
-thead th{vertical-align:bottom;border-bottom:2px solid var(--soft)}
-tbody th{font-weight:normal;min-width:6rem;max-width:18rem}
-td{max-width:26rem}
+caption span{display:inline-block;position:sticky;left:0;max-width:min(48rem,100vw - 2rem)}
+th,td{padding:.25rem .8rem .25rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--grid)}
+th,td{overflow-wrap:break-word;max-width:18rem}
+thead th{vertical-align:bottom;border-bottom:2px solid var(--soft);max-width:10rem}
+tbody th{font-weight:normal;min-width:4rem}
 .number{text-align:right}
+td.number{white-space:nowrap}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,27rem),1fr));gap:1rem 2rem;align-items:start}
 figure{margin:.8rem 0;min-width:0}
 figure svg{display:block}
@@ -53,7 +59,9 @@ summary{cursor:pointer;font-weight:bold}
 @media (max-width:30rem){dl{display:block}dd{margin:0 0 .5rem}body{padding:.6rem}}
 @media print{body{max-width:none;padding:0;font-size:10pt}nav{display:none}
 h1,h2,h3,summary,caption{break-after:avoid}figure,tr,pre,.stamp{break-inside:avoid}
-.figures{display:block}.scroll{overflow:visible}table{font-size:8pt}th,td{padding-right:.5rem}
+.figures{grid-template-columns:1fr 1fr;gap:.5rem 1rem}.scroll{overflow:visible}.scroll>div{min-width:0!important}
+table{font-size:8pt}th,td,tbody th{padding-right:.5rem;overflow-wrap:anywhere;min-width:4em}
+caption span{max-width:none}
 figure svg{max-height:23cm}
 details{border:0;padding:0}details::details-content{content-visibility:visible;block-size:auto}}
 """.replace("FONTS", svg.FONTS)
@@ -112,13 +120,18 @@ def table(header, rows, caption=""):
     numeric = [any(map(is_number, column)) and all(cell is None or is_number(cell) for cell in column)
                for column in zip(*rows)] or [False] * len(header)
     kinds = ["number" if right else None for right in numeric]
-    head = joined([tag("th", cell, scope="col", class_=kind) for cell, kind in zip(header, kinds)], "")
+    head = joined([tag("th", breakable(cell), scope="col", class_=kind) for cell, kind in zip(header, kinds)], "")
     body = [joined([tag("th", row[0], scope="row", class_=kinds[0])]
                    + [tag("td", cell, class_=kind) for cell, kind in zip(row[1:], kinds[1:])], "") for row in rows]
-    parts = ([tag("caption", caption)] if caption else []) + [
+    parts = ([tag("caption", tag("span", caption))] if caption else []) + [
         tag("thead", tag("tr", head)), tag("tbody", joined([tag("tr", row) for row in body]))]
     label = caption or f"table of {header[0]}"
     return tag("div", tag("table", joined(parts)), class_="scroll", tabindex=0, role="region", aria_label=label)
+
+
+def breakable(name):
+    """Returns a name that may be broken behind each underscore."""
+    return Html(escape(name).replace("_", "_<wbr/>"))
 
 
 def is_number(cell):
@@ -150,6 +163,7 @@ def section(heading, *parts):
 def page(title, head_rows, sections, lead="", stamp=""):
     """Returns the whole file. head_rows: (name, text or Html); lead: what came out, in two sentences;
     stamp: what a reader must not overlook, as that the data are synthetic."""
+    sections = with_unique_ids(joined(sections))
     head = [Html('<meta charset="utf-8"/>'),
             Html('<meta name="viewport" content="width=device-width, initial-scale=1"/>'),
             tag("title", title), Html('<link rel="icon" href="data:,"/>'), tag("style", Html(STYLE))]
@@ -157,13 +171,23 @@ def page(title, head_rows, sections, lead="", stamp=""):
     top = [tag("h1", title)] + ([tag("p", stamp, class_="stamp", role="note")] if stamp else [])
     top += [tag("p", lead, class_="lead")] if lead else []
     top += [tag("dl", rows)] if rows else []
-    body = tag("main", joined([tag("header", joined(top)), contents(sections), *sections]))
+    body = tag("main", joined([tag("header", joined(top)), contents(sections), sections]))
     whole = tag("html", joined([tag("head", joined(head)), tag("body", body)]), lang="en")
     return "<!DOCTYPE html>\n" + whole + "\n"
 
 
+def with_unique_ids(sections):
+    """Returns sections (Html) whose headings, which may be any study's name, differ in their ids."""
+    seen = collections.Counter()
+
+    def numbered(match):
+        seen[match.group(1)] += 1
+        return match.group() if seen[match.group(1)] == 1 else f'<h2 id="{match.group(1)}--{seen[match.group(1)]}"'
+    return Html(re.sub(r'<h2 id="([^"]*)"', numbered, sections))
+
+
 def contents(sections):
     """Returns links to the sections."""
-    headings = re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', "".join(sections))
+    headings = re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', sections)
     links = [tag("a", Html(text), href="#" + name) for name, text in headings]
     return tag("nav", items(links), aria_label="contents") if links else Html("")

@@ -18,7 +18,7 @@ import statistics
 import charts
 import svg
 from improve_files import FileError
-from report import figure, is_number, items, joined, page, paragraph, section, table, tag
+from report import figure, figures, is_number, items, joined, page, paragraph, section, table, tag
 from results_tree import STAGES
 from tree_files import on_disk, read_json
 
@@ -27,6 +27,7 @@ SYNTHETIC = ("Synthetic demo data: made by a random generator. No number here sa
              "cell line.")
 PENDING = ("running", "waiting")    # neither failed nor done
 MOST_FAILURES = 20                  # told one by one
+MOST_COMMANDS = 5                   # the newest; a run may have been resumed many times
 LOG_LINES, LOG_BYTES, LOG_WIDTH = 5, 1 << 14, 300
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")      # colors and cursor movements of a terminal
 
@@ -50,15 +51,22 @@ def run_rows(tree, model, tasks, found, gaps):
     """
     plans = plan_files(tree)
     plan = plans[-1] if plans else {}
-    studies = [sorted({name for name in names if name}) for names in zip(*[(t.source, t.target) for t in tasks])]
     rows = [("model", model), ("response", plan.get("y_col_name")), ("data", plan.get("input_dir"))]
-    rows += [("trained on", ", ".join(studies[0])), ("tested on", ", ".join(studies[1]))] if studies else []
+    rows += studies(tasks)
     rows += [("splits", ranges({task.split for task in tasks})),
              ("sizes", ", ".join(map(str, sorted({task.size for task in tasks} - {None})))),
              ("complete", completeness(found, gaps)), ("started", dates(plans)),
              ("versions", ", ".join(f"{name} {version}" for name, version in _dict(plan, "versions").items())),
              ("to repeat it", commands(plans))]
     return [(name, text) for name, text in rows if text]
+
+
+def studies(tasks):
+    """Returns rows that name the studies: once where each model is tested on its own."""
+    sources, targets = ({getattr(task, field) or "" for task in tasks} for field in ("source", "target"))
+    if all(task.target in (None, "", task.source) for task in tasks):
+        return [("studies", ", ".join(sorted(sources)))]
+    return [("trained on", ", ".join(sorted(sources))), ("tested on", ", ".join(sorted(targets)))]
 
 
 def plan_files(tree):
@@ -110,7 +118,9 @@ def commands(plans):
     """Returns the command of each launch, those that were given again once, and where they were typed."""
     lines = [(" ".join(map(shlex.quote, _words(plan, "command"))), plan.get("directory")) for plan in plans]
     lines = [f"cd {shlex.quote(str(place))}\n{line}" if place else line for line, place in lines if line]
-    return tag("pre", "\n".join(dict.fromkeys(lines))) if lines else ""
+    lines = list(dict.fromkeys(lines))
+    earlier = [f"# and {len(lines) - MOST_COMMANDS} earlier ones"] if len(lines) > MOST_COMMANDS else []
+    return tag("pre", "\n".join(earlier + lines[-MOST_COMMANDS:])) if lines else ""
 
 
 # ---- runtimes and failures
@@ -147,17 +157,20 @@ def runtime_section(tree, figure_name):
         [charts.Strip(source, values, stage) for (source, stage), values in times.items()], "Runtimes", x_scale="log",
         x_label="seconds per task", note="points: tasks; box: quartiles; line: median", stamp=stamp_of(tree))
     caption = f"Time of tasks that are done, {total} in all; retried tasks count with their last attempt."
-    return section("Runtimes", table(["source", "stage", "tasks", "median", "longest", "sum"], rows, caption),
-                   figure(drawn, "Time per task, by source and stage.")), {figure_name: drawn}
+    told = table(["source", "stage", "tasks", "median", "longest", "sum"], rows, caption)
+    shown = figure(drawn, "Time per task, by source and stage.")
+    return section("Runtimes", figures([told, shown])), {figure_name: drawn}
 
 
 def duration(seconds):
-    """Returns '3.2 s', '4 min 10 s' or '2 h 05 min'."""
+    """Returns '3.2 s', '4 min 10 s' or '2 h 05 min', in spaces at which no line breaks."""
     if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    if seconds < 3599.5:
-        return "{} min {:02d} s".format(*divmod(round(seconds), 60))
-    return "{} h {:02d} min".format(*divmod(round(seconds / 60), 60))
+        text = f"{seconds:.1f} s"
+    elif seconds < 3599.5:
+        text = "{} min {:02d} s".format(*divmod(round(seconds), 60))
+    else:
+        text = "{} h {:02d} min".format(*divmod(round(seconds / 60), 60))
+    return text.replace(" ", "\u00a0")
 
 
 def failure_section(gaps, notes=()):

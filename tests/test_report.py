@@ -15,6 +15,13 @@ from xml.etree import ElementTree
 
 from tests.support import STAGES, TOY_MODEL, WorkCase, write_benchmark
 
+sys.path.insert(0, STAGES)
+
+import hpo_report  # noqa: E402
+import report  # noqa: E402
+import run_report  # noqa: E402
+from hpo_trials import Trial  # noqa: E402
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LONG = ['<b>study & "quoted" of forty characters<b>', "CTRPv2 of the Cancer Therapeutics Portal", "GDSCv1'; DROP TABLE scores",
         "gCSI", "étude-ünïcode-of-some-forty-characters--"]
@@ -183,6 +190,59 @@ class PagesTest(unittest.TestCase):
         found = re.search(r'<pre id="found">(\[\[.*?\]\])</pre>', done.stdout.decode("utf-8", "replace"))
         self.assertIsNotNone(found, "the browser did not load the page")
         return dict(json.loads(found.group(1))), set(asked)
+
+
+class PartsTest(unittest.TestCase):
+    def test_a_table_has_scopes_right_numbers_and_dashes(self):
+        self.assertEqual(report.table(["source", "r2"], [["a<b", 0.5], ["c", None]], "Mean & more"), (
+            '<div class="scroll" tabindex="0" role="region" aria-label="Mean &amp; more"><table><caption><span>Mean &amp; more</span>'
+            '</caption>\n<thead><tr><th scope="col">source</th><th scope="col" class="number">r2</th></tr></thead>\n'
+            '<tbody><tr><th scope="row">a&lt;b</th><td class="number">0.500</td></tr>\n'
+            '<tr><th scope="row">c</th><td class="number">&#8211;</td></tr></tbody></table></div>'))
+
+    def test_long_headers_may_break_behind_underscores(self):
+        self.assertIn("<th scope=\"col\">early_<wbr/>stopping</th>", report.table(["early_stopping"], [["true"]]))
+
+    def test_headings_of_one_name_have_ids_of_their_own(self):
+        page = report.page("t", [], [report.section("g-CSI"), report.section("g CSI"), report.section("g_CSI")])
+        self.assertEqual(re.findall('id="([^"]*)"', page), ["g-csi", "g-csi--2", "g-csi--3"])
+        self.assertEqual(re.findall('href="#([^"]*)"', page), ["g-csi", "g-csi--2", "g-csi--3"])
+
+    def test_durations_stay_on_one_line(self):
+        for seconds, text in ((3.21, "3.2 s"), (59.96, "1 min 00 s"), (250, "4 min 10 s"), (3599.7, "1 h 00 min"), (7500, "2 h 05 min")):
+            self.assertEqual(run_report.duration(seconds), text.replace(" ", "\u00a0"))
+
+    def test_split_numbers_are_told_as_ranges(self):
+        self.assertEqual(run_report.ranges({0, 1, 2, 5, 7, 8, None}), "0-2, 5, 7-8")
+
+    def test_only_the_newest_commands_are_shown(self):
+        plans = [{"command": ["run", str(number)], "directory": "/a b"} for number in (1, 2, 2, 3, 4, 5, 6, 7)]
+        shown = run_report.commands(plans).split("\n")
+        self.assertEqual(shown[0], "<pre># and 2 earlier ones")
+        self.assertEqual(shown[1:3], ["cd &#39;/a b&#39;", "run 3"])
+        self.assertEqual(shown[-1], "run 7</pre>")
+
+    def test_the_end_of_a_log_is_cleaned_of_a_terminals_movements(self):
+        with tempfile.NamedTemporaryFile(delete=False) as file:
+            file.write(b"gone\n1\n2\nepoch 1\repoch 2\r\n\x1b[31mError\x1b[0m: <no>\n" + b"x" * 400 + b"\n\n")
+        try:
+            self.assertEqual(run_report.log_tail(file.name), ["1", "2", "epoch 2", "Error: <no>", "x" * 300 + "\u2026"])
+        finally:
+            os.unlink(file.name)
+        self.assertEqual(run_report.log_tail(file.name), [])
+        self.assertEqual(run_report.log_tail(""), [])
+
+    def test_a_search_whose_defaults_failed_still_has_a_best_trial(self):
+        trials = [Trial("gCSI", 0, "failed", {}, reason="exit code 1"), Trial("gCSI", 1, "done", {"a": 1}, 0.5)]
+        self.assertEqual(hpo_report.lead(trials, "m"), "Best validation mse of m: gCSI: 0.500 in trial 1, none with the "
+                         "defaults. Trial 0 has the default values.")
+        self.assertEqual(hpo_report.lead(trials[:1], "m"), "No trial has ended well.")
+
+    def test_failed_trials_are_listed_with_their_parameters(self):
+        trials = [Trial("gCSI", 0, "done", {"rate": 0.1}, 0.5), Trial("gCSI", 1, "failed", {"rate": 0.9}, reason="exit code 1")]
+        words = [cell.text for cell in ElementTree.fromstring(hpo_report.failed_table(trials, [])).iter("td")]
+        self.assertEqual(words, ["exit code 1", "0.900"])
+        self.assertEqual(hpo_report.failed_table(trials[:1], []), "")
 
 
 class RunReportTest(WorkCase):
