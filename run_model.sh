@@ -257,7 +257,16 @@ begin_attempt() {  # -> ATTEMPT STARTED STAMP
   if status_value "$OUTPUT_DIR" attempt && [[ $VALUE =~ ^[0-9]{1,9}$ ]]; then ATTEMPT=$((10#$VALUE + 1)); fi
   read -r STARTED seconds nanoseconds < <(now)
   STARTED_MS=$((seconds * 1000 + 10#${nanoseconds:0:3}))
+  STAMPED=''           # until a status with this stamp stands there
   STAMP=$STARTED.${nanoseconds:0:6}.$HOST.$$
+}
+
+# Whether the status that stands there is this attempt's. A node that was given up may
+# still run one while the next has begun elsewhere: then the verdict is the next one's.
+still_ours() {
+  if [[ -z $STAMPED ]] || ! status_value "$OUTPUT_DIR" stamp; then return 0; fi
+  json_string "$STAMP"
+  [[ $VALUE == "$JSON" ]]
 }
 
 # Writes the status whole: a reader sees the old one or the new one.
@@ -395,7 +404,7 @@ call_stage() {  # -> CODE
   CODE=0
   wait "$CHILD" || CODE=$?
   if [[ -n $SIGNAL ]]; then
-    write_status interrupted "signal $SIGNAL" 143 || true
+    if still_ours; then write_status interrupted "signal $SIGNAL" 143 || true; fi
     # The first wait ended with the trap; this one ends with the stage.
     wait "$CHILD" 2>/dev/null || true
   fi
@@ -414,7 +423,8 @@ attempt_once() {  # -> CODE
   begin_attempt
   for name in ${EXPECTED[@]+"${EXPECTED[@]}"} ${LEFT[@]+"${LEFT[@]}"}; do rm -f -- "$OUTPUT_DIR/$name"; done
   if ! log_header >>"$LOG"; then REASON="log.txt could not be written"; CODE=1; return; fi
-  write_status running '' null || { REASON='status could not be written' CODE=1; return; }
+  if ! write_status running '' null; then REASON='status could not be written' CODE=1; return; fi
+  STAMPED=yes
   if [[ ! -r $SCRIPT ]]; then REASON="stage script $SCRIPT is not there"; CODE=1
   elif ! check_inputs; then CODE=1
   elif ! activate "$ENVIRONMENT"; then CODE=1
@@ -430,7 +440,7 @@ attempt_once() {  # -> CODE
 run_task() {
   local tries=0
   read_words
-  CODE=1 REASON='' MADE_FROM='' FILES='' ATTEMPT=1 STARTED='' STARTED_MS=0 STAMP='' CONTAINER=''
+  CODE=1 REASON='' MADE_FROM='' FILES='' ATTEMPT=1 STARTED='' STARTED_MS=0 STAMP='' STAMPED='' CONTAINER=''
   LOG=$OUTPUT_DIR/log.txt
   if ! mkdir -p -- "$OUTPUT_DIR"; then return 0; fi
   set_threads
@@ -438,7 +448,7 @@ run_task() {
   while :; do
     RETRY=''
     attempt_once
-    if [[ -n $SIGNAL ]]; then break; fi
+    if [[ -n $SIGNAL ]] || ! still_ours; then break; fi
     if (( CODE == 0 )); then write_status 'done' '' 0 || CODE=1
     else write_status failed "$REASON" "$CODE" || true; fi
     if (( CODE == 0 || tries >= ${RETRIES:-0} )) || [[ -z $RETRY ]]; then break; fi
@@ -446,7 +456,7 @@ run_task() {
   done
   if [[ -n $CONTAINER ]]; then ACTIVE_ENV=''; fi   # binds are per task
   if [[ -n $SIGNAL ]]; then
-    write_status interrupted "signal $SIGNAL" 143 || true
+    if still_ours; then write_status interrupted "signal $SIGNAL" 143 || true; fi
     printf 'interrupted by %s: %s\n' "$SIGNAL" "$OUTPUT_DIR"
     exit 143
   fi

@@ -113,7 +113,8 @@ def use_section(tree, model, done):
     sources = sorted({trial.source for trial in done})
     best = os.path.join(as_text(os.path.abspath(tree.out)), BEST)
     command = ["python3", "workflow_csa.py", "--model", model, "--source", *sources, "--hyperparameters_file", best]
-    rows = [parts.paragraph("Each study is trained with its own best values:"), parts.tag("pre", " ".join(map(shlex.quote, command))),
+    rows = [parts.paragraph("Each study is trained with its own best values:"),
+            parts.tag("pre", " ".join(map(shlex.quote, command))),
             parts.paragraph("Or give them to the model's train script yourself:")]
     for source, chosen in by_source(done).items():
         words = [word for name, value in best_trial(chosen).params.items() for word in (f"--{name}", str(value))]

@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -72,8 +73,10 @@ class WorkCase(unittest.TestCase):
             file.write(text)
 
     def start(self, *command, **settings):
+        # A shell that starts the tests in the background has them, and all that they start, ignore ^C.
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.work,
-                                env=dict(self.environment, **settings), universal_newlines=True)
+                                env=dict(self.environment, **settings), universal_newlines=True,
+                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
     def run_command(self, *command, **settings):
         process = self.start(*command, **settings)

@@ -321,7 +321,7 @@ class LaunchFaultsTest(FaultCase):
         self.assert_completes()
 
     def test_where_every_array_is_refused_there_is_no_launch(self):
-        self.assert_refused(self.campaign(**self.faulty_sbatch("refuse:every")), "nothing is submitted", "fewer --source or --split")
+        self.assert_refused(self.campaign(**self.faulty_sbatch("refuse:every")), "nothing is submitted", "--max_array N")
         self.assertEqual(self.plans(), [])
         self.assert_completes()
 

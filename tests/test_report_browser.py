@@ -225,7 +225,8 @@ class BrowserTest(unittest.TestCase):
     def test_the_checks_find_what_they_look_for(self):
         os.makedirs(os.path.join(self.work, "bad"), exist_ok=True)
         test_report.write(os.path.join(self.work, "bad", "report.html"), (
-            '<!DOCTYPE html><meta name="viewport" content="width=device-width"><body style="background:#fff"><p style="width:500px;color:#999">pale and wide</p>'
+            '<!DOCTYPE html><meta name="viewport" content="width=device-width">'
+            '<body style="background:#fff"><p style="width:500px;color:#999">pale and wide</p>'
             '<svg width="100" height="50"><rect class="paper" width="100" height="50" fill="#fff"/>'
             '<text x="5" y="20" fill="#ccc">one</text><text x="8" y="20">two</text><text x="80" y="40">long text</text></svg>'))
         self.visit("bad", PHONE)

@@ -209,6 +209,17 @@ class SignalTest(RunnerCase):
         self.assertEqual((status["state"], status["reason"], status["attempt"]), ("interrupted", "signal TERM", 1))
         self.wait_for_text("out/log.txt", "told to stop")
 
+    def test_an_attempt_that_was_given_up_leaves_the_status_of_the_next_one(self):
+        self.write("slow_train_improve.py", "import time\nprint('started', flush=True)\ntime.sleep(60)\n")
+        process = self.start("bash", RUN_MODEL, "none", "slow_train_improve.py", "--output_dir", "out")
+        self.wait_for_text("out/log.txt", "started")
+        other = self.read("out/stage_status.json").replace('"stamp": "', '"stamp": "another ').replace('"running"', '"done"')
+        self.write("out/stage_status.json", other)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 143)
+        self.assertEqual(self.read("out/stage_status.json"), other)
+
     def wait_for_text(self, name, text):
         for _ in range(300):
             if os.path.exists(self.path(name)) and text in self.read(name):

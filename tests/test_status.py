@@ -402,7 +402,7 @@ class DiskTest(CampaignCase):
                     self.assertIsNotNone(launches.read_json(os.path.join(folder, name)), os.path.join(folder, name))
 
     def test_a_full_disk_at_launch_is_refused(self):
-        self.mount("400k")
+        self.mount("3m")
         self.fill()
         self.assert_refused(self.on_disk(), "No space left on device")
         os.unlink(self.path("disk/fill"))
@@ -417,7 +417,7 @@ class DiskTest(CampaignCase):
                 pass
 
     def test_a_disk_that_fills_while_tasks_run_fails_them_and_the_same_command_completes(self):
-        self.mount("1m")
+        self.mount("3m")
         reference = self.run_toy(*LOCAL)
         self.assertEqual(reference.code, 0)
         process = self.start(*self.command("--jobs", "2", "--output_dir", "disk/out"), TOY_FAULTS=f"train A/split_0 wait:{self.path('go')}")
