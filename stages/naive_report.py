@@ -28,7 +28,7 @@ def sections(naive, figures, stamp):
             strips, "Correlation within each drug", x_label="pcc of truth and prediction within a drug", reference=0,
             note="points: drugs in each split (many: their outline); box: quartiles", stamp=stamp)
         made.append(parts.figure(figures["naive_per_drug.svg"],
-                                 "A model that only knows which drugs are potent has a correlation of 0 here."))
+                                 "Within a drug, knowing which drugs are potent is of no use."))
     return [parts.section("Beside a naive baseline", *made, parts.items(naive.notes))]
 
 
