@@ -16,6 +16,7 @@ has beyond that shows where the naive prediction is subtracted. Source: DrEval
 (drevalpy), its NaiveMeanEffectsPredictor and its normalized metrics.
 """
 import math
+import sys
 from collections import Counter, defaultdict
 from itertools import compress
 from operator import add, eq, itemgetter, mul, sub
@@ -254,4 +255,4 @@ def _plain_columns(file, width, at):
         if '"' in text or len(words) != len(ends) * step + 1 or set(ends) != {"\n"}:
             return None
         for column, index in zip(columns, at):
-            column.extend(words[index:-1:step])
+            column.extend(map(sys.intern, words[index:-1:step]))   # few names: later look-ups are faster
