@@ -7,9 +7,9 @@ down is found too.
 
 Two launchers that start at the same moment: each publishes its plan ('checking')
 before it looks, so at least one of them sees the other. The younger one (by name)
-withdraws where it sees an older one's plan; the older one waits for the younger
-one's word, which may have looked too early to see anything. Launchers are read
-before the queue is asked: one that ends in between has its jobs in the queue by then.
+withdraws where it sees an older one's plan; the older one looks again until the
+younger one, which may have looked too early to see anything, has decided. Launchers
+are read before the queue is asked: one that ends in between has its jobs there by then.
 """
 import os
 import socket
@@ -37,15 +37,17 @@ def process_alive(pid, mark):
         return False
 
 
-def launcher_alive(directory):
-    """Whether the launcher that wrote this launch still works on it."""
+def launcher_at_work(directory):
+    """What the launcher that wrote this launch does now: checking, submitting or running; "" where it is no more."""
     state = launches.read_json(os.path.join(directory, "state.json"))
     if not isinstance(state, dict) or state.get("state") not in ("checking", "submitting", "running"):
-        return False
+        return ""
     if state.get("host") == socket.gethostname():
         # Our own number in an older launch is that of a dead launcher (containers reuse them).
-        return state.get("pid") != os.getpid() and process_alive(state.get("pid"), b"workflow_")
-    return age(os.path.join(directory, "state.json")) < SILENT_AFTER
+        alive = state.get("pid") != os.getpid() and process_alive(state.get("pid"), b"workflow_")
+    else:
+        alive = age(os.path.join(directory, "state.json")) < SILENT_AFTER
+    return state["state"] if alive else ""
 
 
 def age(path):
@@ -83,19 +85,19 @@ def stranded_places(plan, waiting):
 
 
 def other_launches(out, own_directory):
-    """[(directory, plan, whether its launcher works on it)] of the other launches of OUT."""
-    return [(directory, plan, launcher_alive(directory)) for directory, plan in launches.read_launches(out)
+    """[(directory, plan, what its launcher does)] of the other launches of OUT."""
+    return [(directory, plan, launcher_at_work(directory)) for directory, plan in launches.read_launches(out)
             if directory != own_directory]
 
 
 def holders(others, names, elements):
     """{task name: who runs it} of the names that another live launch has, and stranded elements.
 
-    others    what other_launches returned, before the queue was asked
+    others    what other_launches or decided_launches returned, before the queue was asked
     elements  what slurm.queue() returned, [] where there is no Slurm
     """
     held, stranded = {}, []
-    for directory, plan, alive in others:
+    for directory, plan, at_work in others:
         waiting = elements_of(directory, plan, elements)
         for_ever = stranded_places(plan, waiting)
         stranded += [waiting[place].key for place in sorted(for_ever)]
@@ -105,7 +107,7 @@ def holders(others, names, elements):
                 continue
             if place in waiting and waiting[place].in_queue and place not in for_ever:
                 held[task["name"]] = f"job {waiting[place].job_id}"
-            elif alive and task["stage"] != "collect":
+            elif at_work and task["stage"] != "collect":
                 held[task["name"]] = f"launch {os.path.basename(directory)}"
     return held, stranded
 
@@ -126,8 +128,7 @@ def refuse_live(out, names, queue, own_directory):
 
     queue: slurm.queue, or a function that returns [] where there is no Slurm
     """
-    wait_for_younger(out, own_directory)
-    others = other_launches(out, own_directory)
+    others = decided_launches(out, own_directory)
     held, stranded = holders(others, set(names), queue())
     held.update(orphans(out, names))
     if held:
@@ -137,14 +138,16 @@ def refuse_live(out, names, queue, own_directory):
     return stranded
 
 
-def wait_for_younger(out, own_directory):
-    """A younger launcher may have looked before our plan was there: wait until it has decided."""
+def decided_launches(out, own_directory):
+    """The other launches once no younger one is checking any more, or PATIENCE has ended.
+
+    Whether one is checking and whether it holds its tasks is told from the same look: one that publishes
+    its plan after a look has ours before its eyes.
+    """
     deadline = time.time() + PATIENCE
-    while time.time() < deadline and any(
-            directory > own_directory and still_checking(directory) for directory, _ in launches.read_launches(out)):
+    while True:
+        others = other_launches(out, own_directory)
+        younger_checks = any(at_work == "checking" and directory > own_directory for directory, _, at_work in others)
+        if not younger_checks or time.time() > deadline:
+            return others
         time.sleep(0.2)
-
-
-def still_checking(directory):
-    state = launches.read_json(os.path.join(directory, "state.json"))
-    return isinstance(state, dict) and state.get("state") == "checking" and launcher_alive(directory)

@@ -95,7 +95,7 @@ def cancel_local(out):
     """A local run that goes on in another terminal of this machine is told to stop."""
     for directory, plan in launches.read_launches(out):
         state = launches.read_json(os.path.join(directory, "state.json"))
-        if plan.get("executor") == "local" and live.launcher_alive(directory):
+        if plan.get("executor") == "local" and live.launcher_at_work(directory):
             if state.get("host") == os.uname().nodename and state["pid"] != os.getpid():
                 os.kill(state["pid"], signal.SIGTERM)
                 print(f"stopped the local run of process {state['pid']}")

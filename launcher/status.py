@@ -77,7 +77,7 @@ def owners_of(out):
     and the directories whose launcher still works."""
     owners, tasks, alive = {}, {}, set()
     for directory, plan in launches.read_launches(out):
-        if live.launcher_alive(directory):
+        if live.launcher_at_work(directory):
             alive.add(directory)
         for task in plan["tasks"]:
             tasks.pop(task["name"], None)

@@ -281,27 +281,43 @@ class LiveTest(CampaignCase):
         def alive(other):
             if other == directory:
                 elements.append(self.element("L1", 1, "RUNNING"))   # it ends right after this look
-            return False
-        with mock.patch("launcher.live.launcher_alive", alive), self.assertRaisesRegex(Exception, "job 101"):
+            return ""
+        with mock.patch("launcher.live.launcher_at_work", alive), self.assertRaisesRegex(Exception, "job 101"):
             live.refuse_live(self.path("out"), ["t1"], queue, "own")
 
-    def test_a_younger_launcher_that_checks_is_waited_for(self):
-        directory = self.launch("L2", "checking")
-        process = self.start("bash", "-c", "exec -a workflow_csa sleep 60")
+    def launch_that_checks(self, name):
+        """A launch whose launcher, a process of this host, has published its plan and looks at the others."""
+        process = self.start(sys.executable, "-c", "import time; time.sleep(60)", "workflow_csa")
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
-        wait_for(lambda: live.process_alive(process.pid, b"workflow_"), "the other launcher")
-        self.write("out/launches/L2/state.json", json.dumps({"state": "checking", "host": os.uname().nodename, "pid": process.pid}))
+        return self.launch(name, "checking", pid=process.pid)
+
+    def test_a_younger_launcher_that_checks_is_waited_for(self):
+        directory = self.launch_that_checks("L2")
         threading.Timer(1, launches.withdraw, [directory]).start()
         self.assertEqual(self.refuse([], own="L1"), [])
 
+    def test_of_two_launchers_one_goes_on_wherever_the_younger_one_publishes_or_withdraws(self):
+        """The younger one appears before any of the older one's reads, and withdraws before any later one."""
+        real = launches.read_json
+        for appears in range(6):
+            for withdraws in range(appears, 7):
+                shutil.rmtree(self.path("out"), ignore_errors=True)
+                os.makedirs(self.path("out/launches/L0"))   # something to read before there is a younger one
+                reads = []
+
+                def read(path):
+                    if len(reads) == appears:
+                        self.launch("L2", "checking", pid=os.getppid())
+                    if len(reads) == withdraws:
+                        launches.withdraw(self.path("out/launches/L2"))
+                    reads.append(path)
+                    return real(path)
+                with mock.patch("launcher.launches.read_json", read), mock.patch("launcher.live.process_alive", lambda *_: True):
+                    self.assertEqual(self.refuse([], own="L1"), [], (appears, withdraws, reads))
+
     def test_the_younger_one_withdraws_where_an_older_one_checks(self):
-        self.launch("L1", "checking")
-        process = self.start("bash", "-c", "exec -a workflow_csa sleep 60")
-        self.addCleanup(process.communicate)
-        self.addCleanup(process.kill)
-        wait_for(lambda: live.process_alive(process.pid, b"workflow_"), "the other launcher")
-        self.write("out/launches/L1/state.json", json.dumps({"state": "checking", "host": os.uname().nodename, "pid": process.pid}))
+        self.launch_that_checks("L1")
         with self.assertRaisesRegex(Exception, "launch L1"):
             self.refuse([], own="L2")
 
