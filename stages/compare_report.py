@@ -7,15 +7,13 @@ Examples:
 """
 from itertools import combinations
 
+import axes
 import charts
-import svg
-from report import details, figure, figures, items, page, paragraph, section, table, tag
+import heatmap
+from report import STAMP, SYNTHETIC, details, figure, figures, items, page, paragraph, section, table, tag
 
-STAMP = "synthetic demo data"
 MOST_FIGURES = 10           # of pairs of models; more are in the table only
 LONGEST_TABLE = 300         # rows; more are in compare_pairs.csv only
-SYNTHETIC = ("Synthetic demo data: made by a random generator. No number here says anything about a real drug or "
-             "cell line.")
 MEASURES = ("within is the score within the source study, Ga the mean over the other studies as targets, Gna the mean "
             "of their scores relative to within (Partin et al., arXiv 2503.14356).")
 
@@ -24,7 +22,7 @@ def compare_page(comparison, met, said):
     """Returns the page. met: the metric of the figures; said: sentences on what came out, the first as the lead."""
     synthetic = any(run.synthetic for run in comparison.runs)
     names = [run.label for run in comparison.runs]
-    rows = [(run.label, run.out + (" (synthetic demo data)" if run.synthetic else "")) for run in comparison.runs]
+    rows = [(run.label, run.out + (f" ({STAMP})" if run.synthetic else "")) for run in comparison.runs]
     rows.append(("compared on", _shared_in_words(comparison.shared[met])))
     stamp = STAMP if synthetic else ""
     sections = [section("What was compared", items(comparison.notes + said[1:])),
@@ -87,12 +85,12 @@ def _difference_map(pairs, met, stamp):
     at = {(pair.source, pair.target): pair for pair in pairs}
     values = [[at[row, column].difference if (row, column) in at else None for column in columns] for row in rows]
     below = [[_p_text(at[row, column]) if (row, column) in at else "" for column in columns] for row in rows]
-    return charts.heatmap(values, rows, columns, f"Mean difference in {met}: {pairs[0].model_a} - {pairs[0].model_b}",
-                          center=0, below=below, stamp=stamp)
+    return heatmap.heatmap(values, rows, columns, f"Mean difference in {met}: {pairs[0].model_a} - {pairs[0].model_b}",
+                           center=0, below=below, stamp=stamp)
 
 
 def _p_text(pair):
-    return "p " + svg.number(pair.corrected) + (" *" if pair.significant else "")
+    return "p " + axes.number(pair.corrected) + (" *" if pair.significant else "")
 
 
 def _pairs_table(pairs, met):

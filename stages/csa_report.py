@@ -9,12 +9,13 @@ Examples:
 Figures: csa_{met}_mean, _std, _generalization, _ratio, _splits, _within_cross; csa_runtimes; naive_report's.
 The measures G, Ga, Gn and Gna are those of Partin et al., arXiv 2503.14356; csa_measures says how they are made.
 """
-import csa_measures
+import axes
 import charts
+import csa_measures
+import heatmap
 import naive_report
 import report as parts
 import run_report
-import svg
 from metrics import lower_is_better
 
 FIRST = ("r2", "pcc", "scc", "mae", "rmse", "mse")      # the order of metrics; the first is shown, the others fold
@@ -95,7 +96,7 @@ def span(values):
     """Returns '0.763 (gCSI)' or '0.763 (gCSI) to 0.791 (CCLE)'."""
     low, high = (choose(values, key=values.get) for choose in (min, max))
     ends = [low] if low == high else [low, high]
-    return " to ".join(f"{svg.number(values[name])} ({name})" for name in ends)
+    return " to ".join(f"{axes.number(values[name])} ({name})" for name in ends)
 
 
 # ---- sections of a metric
@@ -123,11 +124,11 @@ def heatmaps(met, rows, studies, gaps, figures):
     groups = csa_measures.by_pair([row for row in rows if row[0] == met])
     ends = {} if lower_is_better(met) else {"center": 0, "low": -1, "high": 1}
     below = counts(groups, studies, gaps)
-    mean = figures.add(f"csa_{met}_mean.svg", charts.heatmap, matrix(groups, studies, csa_measures.mean), *studies,
+    mean = figures.add(f"csa_{met}_mean.svg", heatmap.heatmap, matrix(groups, studies, csa_measures.mean), *studies,
                        f"Mean {met} over splits", below=below, **ends,
                        caption="Rows: trained on; columns: tested on." + (
                            " Below a number, how many splits it is the mean of." if below else ""))
-    std = figures.add(f"csa_{met}_std.svg", charts.heatmap, matrix(groups, studies, csa_measures.std), *studies,
+    std = figures.add(f"csa_{met}_std.svg", heatmap.heatmap, matrix(groups, studies, csa_measures.std), *studies,
                       f"Standard deviation of {met} over splits",
                       caption="Standard deviation over splits (ddof 1); a dash below two splits.")
     return parts.figures([mean, std])
@@ -160,7 +161,7 @@ def generalization(met, rows, studies, model, figures):
     if measures["Gn"]:
         values = [[measures["Gn"].get((source, target)) for target in studies[1]] for source in studies[0]]
         drawn.append(figures.add(
-            f"csa_{met}_ratio.svg", charts.heatmap, values, *studies, f"Gn: {met} as a share of the own study's",
+            f"csa_{met}_ratio.svg", heatmap.heatmap, values, *studies, f"Gn: {met} as a share of the own study's",
             center=0, low=-1, high=1, caption="Gn: the score on another study divided by that on the own one."))
     elif lower_is_better(met):
         drawn.append(parts.paragraph("There is no Gn or Gna for an error: the ratio does not say which is better."))

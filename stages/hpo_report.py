@@ -9,10 +9,10 @@ Examples:
 import os
 import shlex
 
+import axes
 import charts
 import report as parts
 import run_report
-import svg
 from hpo_trials import best_trial, by_source, sign
 from metrics import lower_is_better
 from tree_files import as_text
@@ -56,10 +56,10 @@ def lead(trials, model):
 def found(source, trials):
     """Returns 'gCSI: 0.0104 in trial 8, 0.0120 with the defaults'."""
     best, first = best_trial(trials), trials[0]
-    words = f"{source}: {svg.number(best.objective)} in trial {best.number}"
+    words = f"{source}: {axes.number(best.objective)} in trial {best.number}"
     if first.number or first.objective is None:
         return f"{words}, none with the defaults"
-    return f"{words}, {svg.number(first.objective)} with the defaults"
+    return f"{words}, {axes.number(first.objective)} with the defaults"
 
 
 # ---- sections

@@ -6,11 +6,11 @@ Examples:
     page, figures = report(tree, "baseline", tasks, curves, fits, gaps)
     figures["learning_curve_mae.svg"]           # also stands in OUT/scores
 """
+import axes
 import charts
 import naive_report
 import report as parts
 import run_report
-import svg
 from learning_curve import predict
 from metrics import METRICS, lower_is_better
 from tables import finite, quantile
@@ -49,7 +49,7 @@ def lead(fits, model):
     gains = {source: fit.gain_percent for source, fit in usable.items()}
     low, high = min(gains, key=gains.get), max(gains, key=gains.get)
     told = sum(fit.asymptote_identified for fit in usable.values())
-    ends = f"{svg.number(gains[low])} % ({low})" + ("" if low == high else f" to {svg.number(gains[high])} % ({high})")
+    ends = f"{axes.number(gains[low])} % ({low})" + ("" if low == high else f" to {axes.number(gains[high])} % ({high})")
     return (f"With twice the data, the {shown_metric(fits)} of {model} would fall by {ends}, as the fitted curves have it. "
             f"Where it levels off can be told for {told} of {len(usable)} {'study' if len(usable) == 1 else 'studies'}.")
 
@@ -93,9 +93,9 @@ def fit_table(metric, fits):
 def fit_cells(fit):
     if not fit.usable:
         return [fit.full_size, None, None, None, None, None, None, None]
-    band = "-" if fit.sampling_twice is None else " to ".join(map(svg.number, fit.sampling_twice))
-    needed = "-" if fit.size_needed is None else svg.number(fit.size_needed)
-    asymptote = svg.number(fit.gamma) if fit.asymptote_identified else "not identified"
+    band = "-" if fit.sampling_twice is None else " to ".join(map(axes.number, fit.sampling_twice))
+    needed = "-" if fit.size_needed is None else axes.number(fit.size_needed)
+    asymptote = axes.number(fit.gamma) if fit.asymptote_identified else "not identified"
     return [int(fit.full_size), fit.predicted_full, fit.predicted_twice, band, fit.gain_percent, needed, asymptote,
             fit.backtest_percent]
 

@@ -14,8 +14,12 @@ script and asks for nothing, not even an icon. Folded details are printed too, b
 import collections
 import re
 
+import axes
 import svg
 
+STAMP = "synthetic demo data"       # on every figure of such a run
+SYNTHETIC = ("Synthetic demo data: made by a random generator. No number here says anything about a real drug or "
+             "cell line.")          # at the head of its page
 STYLE = """
 :root{color-scheme:light dark;
 --ink:#1a1a1a;--soft:#595959;--grid:#d4d4d4;--paper:#fff;--shade:#f4f5f7;--link:#00558a;--mark:#b34700;
@@ -78,7 +82,7 @@ def escape(text):
     if isinstance(text, Html):
         return text
     if text is None or isinstance(text, float):
-        text = svg.number(text)
+        text = axes.number(text)
     return Html(svg.escape(text))
 
 

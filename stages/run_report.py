@@ -15,16 +15,13 @@ import re
 import shlex
 import statistics
 
+import axes
 import charts
-import svg
 from improve_files import FileError
-from report import figure, figures, is_number, items, joined, page, paragraph, section, table, tag
+from report import STAMP, SYNTHETIC, figure, figures, is_number, items, joined, page, paragraph, section, table, tag
 from results_tree import STAGES
 from tree_files import on_disk, read_json
 
-STAMP = "synthetic demo data"       # on every figure
-SYNTHETIC = ("Synthetic demo data: made by a random generator. No number here says anything about a real drug or "
-             "cell line.")
 PENDING = ("running", "waiting")    # neither failed nor done
 MOST_FAILURES = 20                  # told one by one
 MOST_COMMANDS = 5                   # the newest; a run may have been resumed many times
@@ -142,7 +139,7 @@ def _seconds(path):
         seconds = read_json(path).get("seconds")
     except (FileError, AttributeError):
         return None
-    return float(seconds) if is_number(seconds) and svg.usable(seconds) else None
+    return float(seconds) if is_number(seconds) and axes.usable(seconds) else None
 
 
 def runtime_section(tree, figure_name):

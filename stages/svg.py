@@ -1,7 +1,7 @@
-"""svg: the parts of a figure as SVG text: measured and wrapped text, numbers, axes, markers, heads, the document.
+"""svg: the parts of a figure as SVG text: measured and wrapped text, drawn axes, markers, heads, the document.
 
-numbers and names --> axes with ticks, wrapped labels --> elements (texts) --> one whole <svg>
-charts.py draws the figures with these parts.
+an Axis (axes.py) and names --> ticks, wrapped labels --> elements (texts) --> one whole <svg>
+charts.py and heatmap.py draw the figures with these parts.
 
 Examples:
     rect = tag("rect", x=1, y=2, width=30, height=4, fill="currentColor")
@@ -13,11 +13,12 @@ A figure stands alone or inside a page, light, dark or on paper. Its colors are 
 style, and ids come from its content, so figures in one page do not disturb each other. The text is pure ASCII (other
 characters as numeric references): it survives any encoding. Lengths are in user units, one CSS pixel at full size.
 """
-import math
 import re
 import unicodedata
 import zlib
 from typing import NamedTuple
+
+from axes import place
 
 SIZE = 13  # of text
 SMALL = 12  # of tick labels, names and notes
@@ -28,7 +29,6 @@ GAP = 8  # between neighbouring things
 NAME_WIDTH = 150  # most that names beside a plot take
 NAME_LINES = 6  # most lines of a name beside a plot
 WIDTH = 480  # of a figure; text is still readable where a phone shows it in 340 pixels
-FARTHEST = 1e100  # numbers beyond this are treated as missing
 FONTS = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,'Noto Sans',sans-serif"
 INK = "#1a1a1a"
 # Okabe and Ito, Color Universal Design (2008), those with most contrast first: on white, and where they differ on dark.
@@ -108,119 +108,6 @@ def _cut(text, width, size):
     while text and text_width(text + "\u2026", size) > width:
         text = text[:-1]
     return text + "\u2026"
-
-
-# Numbers
-
-def usable(value):
-    """Is `value` a number that can be drawn: not None, nan, infinite or absurd?"""
-    return isinstance(value, (int, float)) and abs(value) <= FARTHEST
-
-
-def number(value):
-    """`value` in three significant digits, trailing zeros kept: 0.780, 12.3k, 4.00e-7; a dash where there is none."""
-    if not usable(value):
-        return "\u2013"
-    if value and not 1e-4 <= abs(value) < 999.5e9:
-        return _signed(re.sub(r"e\+?(-?)0*", r"e\1", "{:.2e}".format(value)))
-    for factor, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= 0.9995 * factor:
-            return _signed(_three_digits(value / factor) + suffix)
-    return _signed(_three_digits(value))
-
-
-def _three_digits(value):
-    text = "{:#.3g}".format(value) if value else "0"
-    return text.rstrip(".")
-
-
-def _signed(text):
-    return text.replace("-", "\u2212", 1) if text.startswith("-") else text
-
-
-def tick_label(value, step=None):
-    """A tick's number, as short as it can be: 128, 1k, 0.05; as many decimals as tell ticks a `step` apart."""
-    if not value:
-        return "0"
-    if not (1e-4 if step else 9e-4) <= abs(value) < 1e12:
-        return _signed(re.sub(r"\.?0*e\+?(-?)0*", r"e\1", "{:.4e}".format(value)))
-    factor, suffix = next(((f, s) for f, s in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if abs(value) >= f), (1, ""))
-    if step is None:
-        return _signed("{:.6g}".format(value / factor) + suffix)
-    decimals = min(12, max(0, -math.floor(math.log10(step / factor * 1.001))))
-    return _signed("{:.{}f}".format(value / factor, decimals) + suffix)
-
-
-# Axes
-
-class Axis(NamedTuple):
-    """What a length on paper means."""
-    kind: str  # 'linear', 'log' or 'categorical'
-    low: float  # log: of the decimal logarithm; categorical: -0.5
-    high: float
-    ticks: list  # (value, label)
-
-
-def axis(values, kind="linear", include=(), most_ticks=6):
-    """An axis over the numbers that can be drawn, with a margin; `include` holds values it has to reach.
-
-    Nothing to show, one value or equal values give a sane axis around them.
-    """
-    values = [value for value in list(values) + list(include) if drawable(value, kind)]
-    low, high = _padded([math.log10(value) for value in values], 0.1) if kind == "log" else _padded(values, 0.0)
-    ticks = _log_ticks if kind == "log" else _linear_ticks
-    return Axis(kind, low, high, ticks(low, high, most_ticks) if values else [])
-
-
-def categories(names):
-    """The axis of a list of names, in their order."""
-    return Axis("categorical", -0.5, max(len(names), 1) - 0.5, list(enumerate(names)))
-
-
-def drawable(value, kind):
-    """Can this axis show `value`? A logarithmic one only shows numbers above zero."""
-    return usable(value) and (kind != "log" or value > 1 / FARTHEST)
-
-
-def place(axis, value, start, end):
-    """Where `value` stands between the coordinates `start` (low) and `end` (high)."""
-    value = math.log10(value) if axis.kind == "log" else value
-    return start + (end - start) * ((value - axis.low) / (axis.high - axis.low))
-
-
-def _padded(values, least):
-    """(low, high) with a margin of 5 %; `least` is half the span where all values are the same."""
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    if high - low <= 1e-9 * max(abs(low), abs(high)):
-        half = least or 0.1 * abs(high) or 0.5
-        return low - half, high + half
-    return low - 0.05 * (high - low), high + 0.05 * (high - low)
-
-
-def _linear_ticks(low, high, most):
-    step = _nice_step(low, high, most)
-    first = math.ceil(low / step - 1e-9)
-    values = [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
-    return [(value, tick_label(value, step)) for value in values]
-
-
-def _nice_step(low, high, most):
-    """The smallest of 1, 2 or 5 times a power of ten with at most `most` ticks."""
-    power = 10.0 ** math.floor(math.log10((high - low) / most))
-    return next(factor * power for factor in (1, 2, 5, 10, 20) if (high - low) / (factor * power) <= most)
-
-
-def _log_ticks(low, high, most):
-    """Ticks at 1, 2, 5 times powers of ten; fewer for many decades, more for few; evenly stepped within a few %."""
-    powers = [10.0 ** power for power in range(math.floor(low), math.ceil(high) + 1)]
-    for factors in ((1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5), (1, 3), (1,)):
-        values = [factor * power for power in powers for factor in factors]
-        values = [value for value in values if low <= math.log10(value) <= high]
-        if len(values) <= (most if len(factors) > 3 else most + 2):
-            break
-    if len(values) < 3 and high - low < 2:
-        return [tick for tick in _linear_ticks(10.0 ** low, 10.0 ** high, most) if tick[0] > 0]
-    return [(value, tick_label(value)) for value in values[::math.ceil(len(values) / (most + 2)) or 1]]
 
 
 # Elements

@@ -87,6 +87,17 @@ class FaultCase(WorkCase):
         self.assertEqual(ended.code, 0, ended)
         return ended
 
+    def launch_and_hold(self):
+        """A launch with models/A/split_0 running until let_go."""
+        self.launch(TOY_FAULTS=f"train models/A/split_0 wait:{self.path('go')}")
+        self.wait_for_running("models/A/split_0")
+
+    def let_go(self):
+        """The held task goes on; returns when all tasks are done."""
+        self.write("go", "")
+        self.wait_for_end()
+        self.assert_all_done()
+
     def status(self):
         """(exit code, {task name: (state, reason)})"""
         ended = self.run_toy("--executor", "slurm", "--status", "--json")
@@ -203,8 +214,7 @@ class TaskFaultsTest(FaultCase):
         self.assert_completes()
 
     def test_a_cancelled_waiting_element_is_named_and_runs_again(self):
-        self.launch(TOY_FAULTS=f"train models/A/split_0 wait:{self.path('go')}")
-        self.wait_for_running("models/A/split_0")
+        self.launch_and_hold()
         self.assertEqual(self.assert_status_is_true()["infer/A-B/split_0"][0], "queued")
         self.cluster.run("scancel", self.elements()["infer/A-B/split_0"][3])
         self.write("go", "")
@@ -215,8 +225,7 @@ class TaskFaultsTest(FaultCase):
 
     def test_a_requeued_element_is_a_second_attempt_and_its_log_is_appended(self):
         """What preemption does, too."""
-        self.launch(TOY_FAULTS=f"train models/A/split_0 wait:{self.path('go')}")
-        self.wait_for_running("models/A/split_0")
+        self.launch_and_hold()
         runner = self.status_of("models/A/split_0")["pid"]
         self.cluster.run("scontrol", "requeue", self.elements()["models/A/split_0"][3])
         wait_for(lambda: self.elements()["models/A/split_0"][0] == "PENDING", 60, "the requeued element")
@@ -225,9 +234,7 @@ class TaskFaultsTest(FaultCase):
         time.sleep(2)
         self.assertEqual(self.assert_status_is_true()["models/A/split_0"][0], "queued")
         self.assert_refused(self.campaign(), "are in a live launch", "job ")
-        self.write("go", "")
-        self.wait_for_end()
-        self.assert_all_done()
+        self.let_go()
         self.assertEqual(self.status_of("models/A/split_0")["attempt"], 2)
         self.assertEqual(self.read("out/models/A/split_0/log.txt").count("=== attempt"), 2)
         self.assertEqual(self.score_values(), self.reference)
@@ -413,8 +420,7 @@ class ControllerFaultsTest(FaultCase):
         self.assert_completes()
 
     def test_a_restarted_controller_loses_nothing(self):
-        self.launch(TOY_FAULTS=f"train models/A/split_0 wait:{self.path('go')}")
-        self.wait_for_running("models/A/split_0")
+        self.launch_and_hold()
         self.cluster.kill("slurmctld")
         self.write("go", "")
         self.start_controller()
@@ -424,8 +430,7 @@ class ControllerFaultsTest(FaultCase):
         self.assertEqual(self.score_values(), self.reference)
 
     def test_a_controller_that_is_down_at_launch_and_at_status(self):
-        self.launch(TOY_FAULTS=f"train models/A/split_0 wait:{self.path('go')}")
-        self.wait_for_running("models/A/split_0")
+        self.launch_and_hold()
         self.cluster.kill("slurmctld")
         try:
             ended = self.run_toy("--executor", "slurm", "--status")
@@ -436,9 +441,7 @@ class ControllerFaultsTest(FaultCase):
             self.assert_refused(self.run_toy("--executor", "slurm", "--cancel"), "the Slurm controller does not answer")
         finally:
             self.start_controller()
-        self.write("go", "")
-        self.wait_for_end()
-        self.assert_all_done()
+        self.let_go()
         self.assertEqual(self.score_values(), self.reference)
 
 
@@ -450,45 +453,36 @@ class NodeFaultsTest(FaultCase):
         return self.status_of(name)["host"]
 
     def test_a_node_set_down_under_a_task_gives_it_a_second_attempt(self):
-        self.launch(TOY_FAULTS=f"train models/A/split_0 wait:{self.path('go')}")
-        self.wait_for_running("models/A/split_0")
+        self.launch_and_hold()
         node = self.node_of("models/A/split_0")
         self.cluster.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
         wait_for(lambda: self.elements()["models/A/split_0"][0] == "PENDING", 60, "the element put back")
         self.assertEqual(self.assert_status_is_true()["models/A/split_0"][0], "queued")
-        self.write("go", "")
-        self.wait_for_end()
-        self.assert_all_done()
+        self.let_go()
         self.assertEqual(self.status_of("models/A/split_0")["attempt"], 2)
         self.assertEqual(self.score_values(), self.reference)
         self.cluster.run("scontrol", "update", f"nodename={node}", "state=resume", check=False)
         self.cluster.wait_until_idle()
 
     def test_a_slurmd_killed_and_brought_back_keeps_its_task(self):
-        self.launch(TOY_FAULTS=f"train models/A/split_0 wait:{self.path('go')}")
-        self.wait_for_running("models/A/split_0")
+        self.launch_and_hold()
         node = self.node_of("models/A/split_0")
         self.cluster.kill(node, signal.SIGKILL)
         self.assertEqual(self.assert_status_is_true()["models/A/split_0"][0], "running")
         self.cluster.start(node)
-        self.write("go", "")
-        self.wait_for_end()
-        self.assert_all_done()
+        self.let_go()
         self.assertEqual(len(self.starts()), len(CAMPAIGN))
         self.assertEqual(self.score_values(), self.reference)
 
     def test_a_lost_node_gives_its_task_a_second_attempt(self):
-        self.launch(TOY_FAULTS=f"train models/A/split_0 wait:{self.path('go')}")
-        self.wait_for_running("models/A/split_0")
+        self.launch_and_hold()
         node = self.node_of("models/A/split_0")
         self.addCleanup(self.cluster.wait_until_idle)
         self.addCleanup(self.cluster.start, node)
         self.lose(node, self.status_of("models/A/split_0")["pid"])
         wait_for(lambda: self.elements()["models/A/split_0"][0] == "PENDING", 90, "the element put back")
         self.assertEqual(self.assert_status_is_true()["models/A/split_0"][0], "queued")
-        self.write("go", "")
-        self.wait_for_end()
-        self.assert_all_done()
+        self.let_go()
         self.assertEqual(self.status_of("models/A/split_0")["attempt"], 2)
         self.assertEqual(self.score_values(), self.reference)
 

@@ -6,13 +6,12 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import unittest
 from unittest import mock
 
-from launcher import launches, live, resume, slurm, status, watch
+from launcher import launches, live, slurm, status, watch
 from tests.support import REPOSITORY, STAGES, TOY_MODEL, WorkCase, write_benchmark
 
 LOCAL = ("--executor", "local")

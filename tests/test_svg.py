@@ -8,7 +8,9 @@ import xml.etree.ElementTree as ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "stages"))
 
+import axes
 import charts
+import heatmap
 import svg
 from charts import Panel, Series, Strip
 
@@ -83,7 +85,7 @@ def every_chart(names, **options):
         "best_so_far": charts.line_chart([Series(name, line=list(enumerate(numbers(60))), steps=True)
                                           for name in names], "Best so far", **options),
         "scatter_grid": charts.scatter_grid(panels, numbers(60), "Parameters", y_label="mse", best=3, **options),
-        "heatmap": charts.heatmap(values, names, names, "Mean", center=0, **options),
+        "heatmap": heatmap.heatmap(values, names, names, "Mean", center=0, **options),
         "bars": charts.bars(names, [("Ga", values[0]), ("Gna", values[1])], "Bars", x_label="R2", **options),
         "strips": charts.strips([Strip(name, numbers(10), part) for name in names for part in ("within", "across")],
                                 "Splits", x_label="R2", **options),
@@ -142,7 +144,7 @@ class WholeFigures(unittest.TestCase):
 class Names(unittest.TestCase):
     def test_names_with_markup_and_other_scripts_are_shown_as_they_are(self):
         for name in LONG[2:] + ["a & b < c > d \"e\" 'f'", "&lt;"]:
-            figure = charts.heatmap([[1.0]], [name], ["x"], "T")
+            figure = heatmap.heatmap([[1.0]], [name], ["x"], "T")
             self.assertIn(name.replace(" ", ""), "".join(texts(figure)).replace(" ", ""))
             self.assertIn(name + " \u2192 x: 1.00", [element.text for element in tags(figure, "title")])
 
@@ -186,41 +188,41 @@ class Numbers(unittest.TestCase):
         for value, text in ((0.78, "0.780"), (-1.0813, "\u22121.08"), (123.4, "123"), (1234.5, "1.23k"),
                             (999.9, "1.00k"), (2.5e6, "2.50M"), (4e-7, "4.00e-7"), (1e15, "1.00e15"), (0, "0"),
                             (0.00012, "0.000120"), (None, "\u2013"), (math.nan, "\u2013"), (math.inf, "\u2013")):
-            self.assertEqual(svg.number(value), text)
+            self.assertEqual(axes.number(value), text)
 
     def test_logarithmic_ticks_are_plain_numbers(self):
         def labels(values, most):
-            return [text for _, text in svg.axis(values, "log", most_ticks=most).ticks]
+            return [text for _, text in axes.axis(values, "log", most_ticks=most).ticks]
         self.assertEqual(labels([128, 8192], 9), ["200", "500", "1k", "2k", "5k", "10k"])
         self.assertEqual(labels([1e-6, 1e-2], 5), ["1e-6", "1e-5", "1e-4", "0.001", "0.01"])
         self.assertEqual(labels([0.05, 0.2], 6), ["0.05", "0.07", "0.1", "0.15", "0.2"])
         self.assertEqual(labels([0.5, 0.52], 6), ["0.500", "0.505", "0.510", "0.515", "0.520"])
 
     def test_linear_ticks_are_round_and_tell_each_other_apart(self):
-        self.assertEqual([text for _, text in svg.axis([0, 60], most_ticks=9).ticks],
+        self.assertEqual([text for _, text in axes.axis([0, 60], most_ticks=9).ticks],
                          ["0", "10", "20", "30", "40", "50", "60"])
-        self.assertEqual([text for _, text in svg.axis([-0.4, 0.6]).ticks],
+        self.assertEqual([text for _, text in axes.axis([-0.4, 0.6]).ticks],
                          ["\u22120.4", "\u22120.2", "0", "0.2", "0.4", "0.6"])
         for values in ([0.784211, 0.784213], [123456789, 123456999], [-1e-30, 1e30], [1e99, -1e99], [3e-7, 5e-7]):
-            labels = [text for _, text in svg.axis(values).ticks]
+            labels = [text for _, text in axes.axis(values).ticks]
             self.assertEqual(len(labels), len(set(labels)), labels)
             self.assertTrue(2 <= len(labels) <= 8, labels)
 
     def test_an_axis_holds_all_its_values_and_what_it_is_to_reach(self):
         for kind in ("linear", "log"):
-            axis = svg.axis([3, 7], kind, include=(1,))
+            axis = axes.axis([3, 7], kind, include=(1,))
             for value in (1, 3, 7):
-                self.assertTrue(0 <= svg.place(axis, value, 0, 100) <= 100)
+                self.assertTrue(0 <= axes.place(axis, value, 0, 100) <= 100)
 
     def test_tick_labels_that_would_touch_are_left_out(self):
-        axis = svg.Axis("linear", 0, 9, [(i, "label {}".format(i)) for i in range(10)])
+        axis = axes.Axis("linear", 0, 9, [(i, "label {}".format(i)) for i in range(10)])
         drawn = "".join(svg.x_axis(axis, svg.Box(0, 0, 200, 10))[0])
         self.assertEqual([i for i in range(10) if "label {}".format(i) in drawn], [0, 3, 6, 9])
 
     def test_values_that_a_logarithmic_axis_cannot_show_are_not_drawable(self):
-        self.assertFalse(svg.drawable(0, "log"))
-        self.assertTrue(svg.drawable(0, "linear"))
-        self.assertFalse(svg.drawable(math.nan, "linear"))
+        self.assertFalse(axes.drawable(0, "log"))
+        self.assertTrue(axes.drawable(0, "linear"))
+        self.assertFalse(axes.drawable(math.nan, "linear"))
 
 
 class OddData(unittest.TestCase):
@@ -234,8 +236,8 @@ class OddData(unittest.TestCase):
             yield charts.scatter_grid([Panel("p", values, scale), Panel("q", values, "categorical")], values, "T",
                                       y_scale=scale, best=0)
             yield charts.strips([Strip("a", values), Strip("a", values * 200, "b")], "T", x_scale=scale, reference=0)
-        yield charts.heatmap([values], ["a"], list(range(len(values))), "T")
-        yield charts.heatmap([values], ["a"], list(range(len(values))), "T", center=0, low=-1, high=1)
+        yield heatmap.heatmap([values], ["a"], list(range(len(values))), "T")
+        yield heatmap.heatmap([values], ["a"], list(range(len(values))), "T", center=0, low=-1, high=1)
         yield charts.bars([str(value) for value in values], [("x", values)], "T")
 
     def test_odd_data_give_a_sane_figure(self):
@@ -246,7 +248,7 @@ class OddData(unittest.TestCase):
                         self.assertNotRegex(element.get(name, ""), "nan|inf|e[+]|[0-9]{6}")
 
     def test_nothing_to_show_is_said(self):
-        for figure in (charts.line_chart([], "T"), charts.scatter_grid([], [], "T"), charts.heatmap([], [], [], "T"),
+        for figure in (charts.line_chart([], "T"), charts.scatter_grid([], [], "T"), heatmap.heatmap([], [], [], "T"),
                        charts.bars([], [], "T"), charts.strips([], "T")):
             self.assertIn("no data", texts(figure))
 
@@ -277,14 +279,14 @@ class Charts(unittest.TestCase):
         self.assertEqual(len(set(ys)), 2)
 
     def test_a_heatmap_prints_its_numbers_and_outlines_equal_names(self):
-        figure = charts.heatmap([[0.784, -1.31, 0.1], [None, 0.5, 0.2]], ["a", "b"], ["a", "b", "c"], "T", center=0,
+        figure = heatmap.heatmap([[0.784, -1.31, 0.1], [None, 0.5, 0.2]], ["a", "b"], ["a", "b", "c"], "T", center=0,
                                 below=[["\u00b10.01", "", ""], ["", "", ""]])
         shown = texts(figure)
         for text in ("0.784", "\u22121.31", "\u2013", "0.500", "\u00b10.01", "outlined: the same study"):
             self.assertIn(text, shown)
         outlines = [rect for rect in tags(figure, "rect") if rect.get("class") == "ink-line"]
         self.assertEqual(len(outlines), 2)
-        self.assertNotIn("ink-line\"", charts.heatmap([[1]], ["a"], ["a"], "T", mark_diagonal=False))
+        self.assertNotIn("ink-line\"", heatmap.heatmap([[1]], ["a"], ["a"], "T", mark_diagonal=False))
         self.assertIn("lowest \u22121.31 (a \u2192 b)", tags(figure, "desc")[0].text)
 
     def test_cell_text_is_black_or_white_with_enough_contrast(self):
@@ -292,14 +294,14 @@ class Charts(unittest.TestCase):
             parts = [part / 255 for part in color]
             parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
             return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
-        for colors in (charts.SEQUENTIAL, charts.DIVERGING):
+        for colors in (heatmap.SEQUENTIAL, heatmap.DIVERGING):
             for color in colors:
-                light = 1.0 if charts.text_color(color) == "#fff" else 0.0
+                light = 1.0 if heatmap.text_color(color) == "#fff" else 0.0
                 contrast = (max(light, luminance(color)) + 0.05) / (min(light, luminance(color)) + 0.05)
                 self.assertGreater(contrast, 4.5, color)
 
     def test_cut_ends_of_the_color_scale_are_marked(self):
-        shown = texts(charts.heatmap([[-5.0, 0.5]], ["a"], ["b", "c"], "T", center=0, low=-1, high=1))
+        shown = texts(heatmap.heatmap([[-5.0, 0.5]], ["a"], ["b", "c"], "T", center=0, low=-1, high=1))
         self.assertIn("\u2264 \u22121.00", shown)
         self.assertIn("1.00", shown)
 
