@@ -2,18 +2,18 @@
 
     train_y_data.csv -> read_training -> fit -> Effects
     Effects + drugs and cell lines of the test rows -> predict -> naive predictions
-    truth, prediction, naive predictions -> naive_and_normalized
+    truth, prediction, naive predictions -> naive_and_normalised
     truth, prediction, drugs -> group_correlations
 
 Examples:
     effects = fit(*read_training("ml_data/gCSI-CCLE/split_0/train_y_data.csv", "auc"))
     naive = predict(effects, drugs, cells)
-    naive_and_normalized(true, pred, naive)[1]["r2"]
+    naive_and_normalised(true, pred, naive)[1]["r2"]
 
 Drugs differ more from each other in their mean response than models differ, so
 a predictor that knows nothing but the names already has a high r2. What a model
 has beyond that shows where the naive prediction is subtracted. Source: DrEval
-(drevalpy), its NaiveMeanEffectsPredictor and its normalized metrics.
+(drevalpy), its NaiveMeanEffectsPredictor and its normalised metrics.
 """
 import math
 import sys
@@ -68,8 +68,8 @@ def predict(effects, drugs, cells):
 
 # ---- scores
 
-def naive_and_normalized(true, pred, naive):
-    """Returns (scores of the naive prediction, normalized scores of the prediction), two dicts.
+def naive_and_normalised(true, pred, naive):
+    """Returns (scores of the naive prediction, normalised scores of the prediction), two dicts.
 
     true, pred, naive: lists of one length. The first has the six metrics, the
     second r2, pcc and scc of truth and prediction after the naive prediction was

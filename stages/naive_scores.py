@@ -1,7 +1,7 @@
 """naive_scores: each result beside what drug and cell line alone would have predicted.
 
     test_y_data_predicted.csv of an infer task, train_y_data.csv of its ml_data
-      -> mean_effects -> a record: model's, naive and normalized scores, correlation per drug
+      -> mean_effects -> a record: model's, naive and normalised scores, correlation per drug
     records -> rows, values for figures, tables; kept for the next time
 
 Examples:
@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import metrics
 from improve_files import FileError, read_scores, read_table
-from mean_effects import (MissingColumns, fit, group_correlations, naive_and_normalized, predict,
+from mean_effects import (MissingColumns, fit, group_correlations, naive_and_normalised, predict,
                           read_predicted, read_training)
 from tables import csv_text, quantile
 from tree_files import as_text
@@ -34,9 +34,9 @@ FORMAT = 1                  # of a record; other ones are computed again
 DIGITS = 6                  # of the correlation within a drug or cell line
 TABLE, TRAINING = "test_y_data_predicted.csv", "train_y_data.csv"
 RECORDS = "naive_results.jsonl"
-NORMALIZED = ("r2", "pcc", "scc")
+NORMALISED = ("r2", "pcc", "scc")
 SCORES = (tuple(metrics.METRICS) + tuple(f"naive_{met}" for met in metrics.METRICS)
-          + tuple(f"norm_{met}" for met in NORMALIZED)
+          + tuple(f"norm_{met}" for met in NORMALISED)
           + ("drug_pcc", "n_drugs", "cell_pcc", "n_cells"))     # median within drugs, and of how many
 HEADER = ("source", "target", "split", "size", "task", "stamp") + SCORES
 DRUG_HEADER = ("source", "target", "size", "drug", "n_splits", "n_rows", "mean_pcc")
@@ -216,10 +216,10 @@ def _record(job, training, effects):
     if y_col_name not in effects:
         effects[y_col_name] = fit(*read_training(training, y_col_name))
     naive = predict(effects[y_col_name], drugs, cells)
-    of_naive, normalized = naive_and_normalized(true, pred, naive)
+    of_naive, normalised = naive_and_normalised(true, pred, naive)
     groups = [_rounded(group_correlations(true, pred, names)) for names in (drugs, cells)]
     values = list(_model_scores(job.directory, true, pred).values())
-    values += list(of_naive.values()) + [normalized[met] for met in NORMALIZED]
+    values += list(of_naive.values()) + [normalised[met] for met in NORMALISED]
     values += [value for group in groups for value in (_median(group), len(group))]
     return {"format": FORMAT, "task": job.name, "stamp": job.stamp,
             "scores": OrderedDict(zip(SCORES, values)), "drugs": groups[0], "cells": groups[1]}

@@ -28,7 +28,7 @@ from test_results_tree import Campaign, of_stage, write  # noqa: E402
 MODEL = {"mse": 0.010909932444444444, "mae": 0.08539333333333335}
 NAIVE = {"mse": 0.09643047730160796, "rmse": 0.31053257043603005, "mae": 0.2616783637566138,
          "pcc": 0.010127475410631604, "scc": -0.01577181898961342, "r2": -0.1491016373763696}
-NORMALIZED = {"r2": 0.8867493805728759, "pcc": 0.953296789461548, "scc": 0.9555829937852409}
+NORMALISED = {"r2": 0.8867493805728759, "pcc": 0.953296789461548, "scc": 0.9555829937852409}
 DRUG_MEDIAN, DRUGS = 0.9486168310613179, 13
 DRUG0, DRUG9_ROWS = (7, 0.9449596742391991), 6
 CELL_MEDIAN, CELLS = 0.953267190788556, 11
@@ -70,20 +70,20 @@ class MeanEffects(unittest.TestCase):
         numbers = random.Random(5)
         for digits in (1, 3, 15):       # most values tied, some, none
             true, pred, naive = ([round(numbers.random(), digits) for _ in range(600)] for _ in range(3))
-            of_naive, normalized = mean_effects.naive_and_normalized(true, pred, naive)
+            of_naive, normalised = mean_effects.naive_and_normalised(true, pred, naive)
             truth = [t - n for t, n in zip(true, naive)]
             beyond = [p - n for p, n in zip(pred, naive)]
             for found, expected in ((of_naive, metrics.regression_scores(true, naive)),
-                                    (normalized, metrics.regression_scores(truth, beyond))):
+                                    (normalised, metrics.regression_scores(truth, beyond))):
                 for met in found:
                     self.assertAlmostEqual(found[met], expected[met], delta=1e-12)
 
     def test_what_is_constant_has_no_correlation(self):
-        of_naive, normalized = mean_effects.naive_and_normalized([1.0, 2.0, 3.0], [1.0, 1.0, 1.0], [0.1] * 3)
+        of_naive, normalised = mean_effects.naive_and_normalised([1.0, 2.0, 3.0], [1.0, 1.0, 1.0], [0.1] * 3)
         self.assertTrue(math.isnan(of_naive["pcc"]) and math.isnan(of_naive["scc"]))
-        self.assertTrue(math.isnan(normalized["pcc"]) and math.isnan(normalized["scc"]))
+        self.assertTrue(math.isnan(normalised["pcc"]) and math.isnan(normalised["scc"]))
         self.assertFalse(math.isnan(of_naive["r2"]))
-        of_naive, _ = mean_effects.naive_and_normalized([0.1] * 3, [1.0, 2.0, 3.0], [1.0, 2.0, 4.0])
+        of_naive, _ = mean_effects.naive_and_normalised([0.1] * 3, [1.0, 2.0, 3.0], [1.0, 2.0, 4.0])
         self.assertTrue(math.isnan(of_naive["r2"]))
 
     def test_a_drug_with_few_rows_or_constant_values_has_no_correlation(self):
@@ -174,7 +174,7 @@ class NaiveResults(WithCampaign):
         naive = self.naive()
         row = self.row(naive)
         self.check(row, "naive_", NAIVE)
-        self.check(row, "norm_", NORMALIZED)
+        self.check(row, "norm_", NORMALISED)
         self.assertAlmostEqual(row["mae"], MODEL["mae"], delta=1e-9)
         self.assertEqual((row["mse"], row["r2"]), (0.25, 0.5))      # of test_scores.json
         self.assertAlmostEqual(row["drug_pcc"], DRUG_MEDIAN, delta=1e-6)
