@@ -19,7 +19,7 @@ import random
 import gaussian_process
 import hpo_space
 
-START = 8            # trials of the space-filling start, the defaults included
+START = 12           # trials of the space-filling start, the defaults included
 FEWEST = 3           # finished trials that the model needs
 MOST = 150           # finished trials that the model looks at, and a third as many running ones
 FITTED = 50          # of these, how many the length scales are fitted on
