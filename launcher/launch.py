@@ -5,6 +5,7 @@
 Nothing before `write` changes anything in OUT, but for --adopt; a dry run stops before the last step.
 """
 import os
+import shutil
 import sys
 from collections import Counter
 
@@ -62,11 +63,24 @@ def run(workflow, parser, plan, argv):
 # ---------------------------------------------------------------- parse, check
 
 def check(options):
-    """What can be refused before any data is read."""
+    """What can be refused before any data is read; settles where the tasks run."""
     for stage in ("preprocess", "train", "infer"):
         command_line.model_script(options, stage)
     command_line.check_output_dir(options.output_dir)
     task_line([options.output_dir, options.model_dir, options.input_dir])
+    choose_executor(options)
+
+
+def choose_executor(options):
+    """Sets options.executor to slurm or local. A workstation may have Slurm's programs and no cluster."""
+    there = shutil.which("sbatch") is not None
+    if options.executor == "slurm" and not there:
+        raise Refusal("--executor slurm, but there is no sbatch on this machine",
+                      "a login node of the cluster, or --executor local")
+    if options.executor == "auto":
+        options.executor = "slurm" if there and slurm.is_set_up() else "local"
+        if there and options.executor == "local":
+            options.notes.append("sbatch is here, but no cluster is set up for it: the tasks run on this machine")
 
 
 def find_data(options):

@@ -9,7 +9,6 @@ import ast
 import os
 import re
 import shlex
-import shutil
 import sys
 
 from launcher import config_file, hyperparameters
@@ -67,7 +66,7 @@ def add_hyperparameters_option(group):
 def add_run_options(group, workflow):
     group.add_argument("--output_dir", metavar="DIR", help=f"results tree (runs/{workflow}_MODEL)")
     group.add_argument("--executor", choices=("auto", "slurm", "local"), default="auto",
-                       help="where tasks run (auto: slurm when sbatch is there)")
+                       help="where tasks run (auto: slurm where it is set up)")
     group.add_argument("--jobs", metavar="N", type=positive, help="local tasks at a time (cores)")
     group.add_argument("--max_running", metavar="N", type=positive,
                        help="Slurm: elements of an array that run at a time (no limit)")
@@ -105,7 +104,6 @@ def parse(parser, argv):
     options.env = with_absolute_path(options.env)
     options.demo = options.input_dir is None and not os.path.isdir(BENCHMARK)
     options.input_dir = os.path.abspath(options.input_dir or (DEMO_DATA if options.demo else BENCHMARK))
-    options.executor = choose_executor(options.executor)
     options.hyperparameters, more = hyperparameters.read(getattr(options, "hyperparameters_file", None), options.model)
     options.notes = notes + more
     return options
@@ -115,14 +113,6 @@ def joined(argv):
     """--train_args --verbose -> --train_args=--verbose, which argparse would take for two options."""
     words = iter(argv)
     return [f"{word}={next(words, '')}" if re.match(r"--(preprocess|train|infer)_args$", word) else word for word in words]
-
-
-def choose_executor(wanted):
-    there = shutil.which("sbatch") is not None
-    if wanted == "slurm" and not there:
-        raise Refusal("--executor slurm, but there is no sbatch on this machine",
-                      "a login node of the cluster, or --executor local")
-    return {"auto": "slurm" if there else "local"}.get(wanted, wanted)
 
 
 def model_script(options, stage):

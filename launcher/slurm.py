@@ -3,6 +3,7 @@
 Nothing here decides anything. Commands are lists, never shell strings; every call
 has a time-out, since a busy controller can keep a client waiting for ever.
 """
+import functools
 import os
 import re
 import subprocess
@@ -75,13 +76,29 @@ def text(raw):
     return raw.decode("utf-8", "replace")
 
 
+@functools.lru_cache()
+def configuration():
+    """(what scontrol says of the cluster, ""), or ("", why it says nothing); asked once."""
+    try:
+        return ask(["scontrol", "show", "config"]), ""
+    except SlurmError as error:
+        return "", str(error)
+
+
+def is_set_up():
+    """Whether Slurm's programs know of a cluster: from a file, a daemon's copy of it, or a DNS record, in this order.
+
+    A controller that does not answer is a cluster all the same: nothing may run on its login node instead.
+    """
+    return "DNS SRV lookup failed" not in configuration()[1]
+
+
 def largest_array():
     """MaxArraySize: indices go up to one less. Raises Refusal where no controller answers."""
-    try:
-        found = re.search(r"^MaxArraySize\s*=\s*(\d+)", ask(["scontrol", "show", "config"]), re.MULTILINE)
-    except SlurmError as error:
-        raise Refusal(f"the Slurm controller does not answer ({error})",
-                      "again later, or --executor local")
+    words, error = configuration()
+    if error:
+        raise Refusal(f"the Slurm controller does not answer ({error})", "again later, or --executor local")
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", words, re.MULTILINE)
     if found is None or int(found.group(1)) < 2:
         raise Refusal("this cluster allows no job arrays (MaxArraySize)", "--executor local")
     return int(found.group(1))

@@ -143,13 +143,25 @@ class SmallArraysTest(SlurmCase):
         self.assertEqual(sorted(self.arrays(ended).values()), [1] + [7] * 5 + [8] * 5)
 
 
+CONFIGURED = ("/etc/slurm/slurm.conf", "/run/slurm/conf/slurm.conf")   # where Debian's Slurm looks
+
+
+@unittest.skipIf(slurm_cluster.why_not(), slurm_cluster.why_not())
 class NoControllerTest(WorkCase):
-    @unittest.skipIf(slurm_cluster.why_not(), slurm_cluster.why_not())
     def test_a_controller_that_does_not_answer_is_one_sentence(self):
         with open(self.path("slurm.conf"), "w") as file:
             file.write("ClusterName=x\nSlurmctldHost=localhost\nSlurmctldPort=1\nAuthType=auth/munge\nNodeName=n1\nPartitionName=p Nodes=n1\n")
-        ended = self.run_toy("--executor", "slurm", SLURM_CONF=self.path("slurm.conf"))
-        self.assert_refused(ended, "the Slurm controller does not answer", "--executor local")
+        for executor in ("slurm", "auto"):
+            ended = self.run_toy("--executor", executor, SLURM_CONF=self.path("slurm.conf"))
+            self.assert_refused(ended, "the Slurm controller does not answer", "--executor local")
+
+    @unittest.skipIf(any(map(os.path.exists, CONFIGURED)), "Slurm is set up on this machine")
+    def test_slurms_programs_without_a_cluster_are_no_slurm(self):
+        self.environment.pop("SLURM_CONF", None)
+        self.assert_refused(self.run_toy("--executor", "slurm"), "the Slurm controller does not answer", "--executor local")
+        ended = self.run_toy("--executor", "auto")
+        self.assertEqual(ended.code, 0, ended)
+        self.assertIn("no cluster is set up for it: the tasks run on this machine", ended.out)
 
 
 if __name__ == "__main__":
