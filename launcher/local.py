@@ -29,9 +29,10 @@ def run(arrays, directory, jobs, retries, progress):
                       for index, task in array.elements.items()), key=lambda row: row[:2])
     planned = {row[3].name for row in waiting}
     codes, running = {}, {}
-    with open(os.path.join(directory, "slurm", "local.out"), "ab") as output, handled_signals():
+    with open(os.path.join(directory, "slurm", "local.out"), "ab") as output, noted_signals() as signals:
         try:
             while waiting or running:
+                signals.stop_if_asked()
                 waiting = start_ready(waiting, running, codes, planned, directory, jobs, retries, output)
                 reap(running, codes)
                 progress(*count(waiting, running, codes))
@@ -101,13 +102,28 @@ def signal_group(process, number):
         pass  # the whole group has ended
 
 
-class handled_signals:
-    """SIGTERM and SIGHUP (a closed terminal) end the run as ^C does."""
+class noted_signals:
+    """^C, SIGTERM and SIGHUP (a closed terminal) end the run between two looks at its tasks.
+
+    At once would be in the middle of starting a task, which nobody would know of then, or of stopping them.
+    What is ignored, as under nohup, stays ignored.
+    """
 
     def __enter__(self):
-        def raise_stopped(number, frame):
-            raise Stopped(number)
-        self.before = {number: signal.signal(number, raise_stopped) for number in (signal.SIGTERM, signal.SIGHUP)}
+        self.number = None
+        self.before = {number: signal.signal(number, self.note)
+                       for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+                       if signal.getsignal(number) != signal.SIG_IGN}
+        return self
+
+    def note(self, number, frame):
+        self.number = number
+
+    def stop_if_asked(self):
+        if self.number == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.number is not None:
+            raise Stopped(self.number)
 
     def __exit__(self, *error):
         for number, handler in self.before.items():

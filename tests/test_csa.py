@@ -5,12 +5,28 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import unittest
 
+from tests.slurm_cluster import wait_for
 from tests.support import REPOSITORY, RUN_MODEL, STAGES, TOY_MODEL, WorkCase, write_benchmark
 
 LOCAL = ("--executor", "local")
+# ^C just when a task has been started and nobody knows of it yet.
+INTERRUPTED_START = """
+import os, signal, sys
+sys.path.insert(0, {0!r})
+import workflow_csa
+from launcher import local
+real = local.start
+def start(*words):
+    process = real(*words)
+    os.kill(os.getpid(), signal.SIGINT)
+    return process
+local.start = start
+sys.exit(workflow_csa.main(sys.argv[1:]))
+"""
 
 
 class RefusalsTest(WorkCase):
@@ -237,9 +253,32 @@ class LocalTest(WorkCase):
         self.assertEqual(process.returncode, 130)
         self.assertIn("the same command goes on", errors)
         self.assertEqual(self.status_of("models/A/split_0")["state"], "interrupted")
-        left = subprocess.run(["pgrep", "-f", self.path("out")], stdout=subprocess.PIPE).stdout
-        self.assertEqual(left, b"")
+        self.wait_until_nothing_is_left()
         self.assertEqual(self.run_toy(*LOCAL).code, 0)
+
+    def wait_until_nothing_is_left(self):
+        """A process that was killed may need a moment to die."""
+        wait_for(lambda: subprocess.call(["pgrep", "-f", self.path("out")], stdout=subprocess.DEVNULL) == 1, 20,
+                 "the end of all tasks")
+
+    def test_interrupting_in_the_middle_of_a_start_leaves_no_task(self):
+        write_benchmark(self.path("raw"), ("A", "B"))
+        process = self.start(sys.executable, "-c", INTERRUPTED_START.format(REPOSITORY), "--model", "toy", "--model_dir",
+                             TOY_MODEL, "--input_dir", "raw", "--output_dir", "out", *LOCAL,
+                             TOY_FAULTS=f"preprocess ml_data wait:{self.path('never')}")
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, errors)
+        self.wait_until_nothing_is_left()
+        self.assertEqual(self.run_toy(*LOCAL).code, 0)
+
+    def test_a_run_under_nohup_survives_the_end_of_its_terminal(self):
+        write_benchmark(self.path("raw"), ("A", "B"))
+        process = self.start("nohup", sys.executable, os.path.join(REPOSITORY, "workflow_csa.py"), "--model", "toy", "--model_dir",
+                             TOY_MODEL, "--input_dir", "raw", "--output_dir", "out", *LOCAL, TOY_STARTS=self.path("starts.txt"))
+        wait_for(lambda: os.path.exists(self.path("starts.txt")), 60, "the first task")
+        process.send_signal(signal.SIGHUP)
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, errors)
 
     def test_a_dry_run_starts_nothing_and_its_line_works_by_hand(self):
         ended = self.run_toy(*LOCAL, "--dry_run", TOY_STARTS=self.path("starts.txt"))
