@@ -19,7 +19,7 @@ sys.path.insert(0, HERE)
 import collect_scores  # noqa: E402
 from csa_measures import by_pair, generalization_rows, rounded, std  # noqa: E402
 from csa_tables import split_pair  # noqa: E402
-from test_results_tree import PREDICTIONS, Campaign, of_stage, write  # noqa: E402
+from tests.made_tree import PREDICTIONS, Campaign, of_stage, write  # noqa: E402
 
 # Made with pandas 2 from the scores of write_improve_tree: groupby("met") of the
 # pairs within and across, pivot_table with mean, std (ddof 1), DataFrame.round(4).

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "stages"))
 sys.path.insert(0, HERE)
 
 from compare_runs import Refusal, compare  # noqa: E402
-from test_results_tree import Campaign  # noqa: E402
+from tests.made_tree import Campaign  # noqa: E402
 
 # r2 of ten splits; scipy 1.18.1's wilcoxon gives p = 0.6953125 for these (test_significance.py)
 MODEL_A = [0.74, 0.749, 0.7318, 0.7133, 0.7264, 0.7103, 0.7418, 0.7802, 0.7252, 0.7214]

@@ -21,7 +21,7 @@ import metrics  # noqa: E402
 import naive_scores  # noqa: E402
 import workers  # noqa: E402
 from results_tree import Tree  # noqa: E402
-from test_results_tree import Campaign, of_stage, write  # noqa: E402
+from tests.made_tree import Campaign, of_stage, write  # noqa: E402
 
 # Made with pandas 3.1.1 and scipy 1.17.1 (groupby means, pearsonr, spearmanr, Series.corr) from
 # training_rows() and test_rows(): 56 rows without drug3, 90 rows with it.

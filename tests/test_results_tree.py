@@ -1,5 +1,4 @@
 """Reading results trees: plans, statuses, what counts as done, scores."""
-import json
 import math
 import os
 import shutil
@@ -12,102 +11,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from results import mean_absolute_error, read_result, read_results  # noqa: E402
 from plans import words_equal  # noqa: E402
 from results_tree import Tree  # noqa: E402
-
-PREDICTIONS = """source,improve_chem_id,auc,auc_true,auc_pred
-a,d1,0.1,0.1,0.2
-a,d2,0.4,0.4,0.2
-a,d3,0.4,0.4,0.5
-a,d4,0.8,0.8,0.5
-a,d5,0.9,0.9,0.9
-"""
-
-
-class Campaign:
-    """A CSA tree under a temporary directory, written as launcher and runner write it."""
-
-    def __init__(self, out, written_for=None, epochs="5"):
-        self.out, self.written_for, self.epochs = out, written_for or out, epochs
-        self.stamps = 0
-
-    def words(self, stage, name, inputs):
-        words = ["none", f"/repo/stages/baseline_{stage}_improve.py"] + inputs
-        words += ["--output_dir", f"{self.written_for}/{name}"]
-        return words + (["--epochs", self.epochs] if stage == "train" else [])
-
-    def entry(self, stage, name, source, target, split, parents, inputs):
-        return {"name": name, "stage": stage, "source": source, "target": target, "split": split,
-                "size": None, "array": stage, "index": 0, "parents": parents, "run": True,
-                "words": self.words(stage, name, inputs)}
-
-    def entries(self, sources, targets, splits=(0,)):
-        """Returns the plan entries of all pairs; a model is trained on its first target's data."""
-        found, at = [], self.written_for
-        for source in sources:
-            for split in splits:
-                model = f"models/{source}/split_{split}"
-                data = [f"ml_data/{source}-{target}/split_{split}" for target in targets]
-                found += [self.entry("preprocess", name, source, target, split, [],
-                                     ["--input_dir", "/raw", "--test_split_file", f"{target}.txt"])
-                          for name, target in zip(data, targets)]
-                found.append(self.entry("train", model, source, None, split, data[:1],
-                                        ["--input_dir", f"{at}/{data[0]}"]))
-                found += [self.entry("infer", f"infer/{source}-{target}/split_{split}", source,
-                                     target, split, [model, name],
-                                     ["--input_data_dir", f"{at}/{name}",
-                                      "--input_model_dir", f"{at}/{model}"])
-                          for name, target in zip(data, targets)]
-        return found
-
-    def plan(self, launch, entries, file="plan.json", **more):
-        plan = {"workflow": "csa", "launch": launch, "command": ["workflow_csa.py", "--x y"],
-                "arguments": {}, "model": "baseline", "y_col_name": "auc", "synthetic": False,
-                "output_dir": "/nowhere", "tasks": entries}
-        plan.update(more)
-        write(os.path.join(self.out, "launches", launch, file), json.dumps(plan))
-
-    def run(self, entries, **status):
-        """Leaves what the runner would leave of these tasks."""
-        for entry in entries:
-            self.stamps += 1
-            made = {name: self.status_of(name) for name in entry["parents"]}
-            content = {"state": "done", "reason": "", "exit_code": 0, "files": {}, "attempt": 1,
-                       "stamp": f"stamp {self.stamps} of {entry['name']}",
-                       "words": entry["words"],
-                       "made_from": {name: {"stamp": it["stamp"], "words": it["words"]}
-                                     for name, it in made.items()}}
-            content.update(status)
-            self.write(entry["name"] + "/stage_status.json", json.dumps(content))
-            self.write(entry["name"] + "/log.txt", "log\n")
-            if entry["stage"] == "infer" and content["state"] == "done":
-                self.scores(entry["name"])
-
-    def scores(self, name, r2=0.5):
-        self.write(name + "/test_scores.json", json.dumps(
-            {"mse": 0.25, "rmse": 0.5, "pcc": 0.75, "scc": 0.625, "r2": r2}))
-
-    def status_of(self, name):
-        with open(os.path.join(self.out, name, "stage_status.json"), encoding="utf-8") as file:
-            return json.load(file)
-
-    def write(self, name, text):
-        write(os.path.join(self.out, name), text)
-
-    def remove(self, name):
-        shutil.rmtree(os.path.join(self.out, name))
-
-
-def write(path, text):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as file:
-        file.write(text if isinstance(text, bytes) else text.encode("utf-8"))
+from tests.made_tree import PREDICTIONS, Campaign, of_stage  # noqa: E402
 
 
 def no_processes(count):
     raise OSError("no semaphores here")
-
-
-def of_stage(entries, stage):
-    return [entry for entry in entries if entry["stage"] == stage]
 
 
 class WithTree(unittest.TestCase):
