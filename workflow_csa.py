@@ -14,101 +14,100 @@ Writes OUT/{ml_data,models,infer}/ as IMPROVE does, and OUT/scores/ (runs/csa_MO
 import sys
 
 import launcher.check_python  # noqa: F401  (first: a sentence instead of a SyntaxError)
-from launcher import benchmark, hyperparameters, launch, options, stage_words
-from launcher.tasks import Plan, Task
+from launcher import benchmark, hyperparameters, improve_stages, launch, options
+from launcher.refusal import Refusal
+from launcher.tasks import Plan, Row
 
 EPILOG = """
-To run every study against every other:      python3 workflow_csa.py
-To see what would be submitted:              python3 workflow_csa.py --dry_run
-To run the same on this machine, two tasks at a time:
-                                             python3 workflow_csa.py --executor local --jobs 2
-To go on with what is missing:               the same command again
+To see what would be submitted for a model of your own:
+    python3 workflow_csa.py --model graphdrp --model_dir ~/GraphDRP --env conda:graphdrp --dry_run
+To run what an INI file of IMPROVE's says, in the model's folder:
+    python3 ~/workflows/workflow_csa.py --config_file csa_bruteforce_params.ini
+To predict a study after training on the others:
+    python3 workflow_csa.py --source CCLE+CTRPv2+GDSCv1+GDSCv2 --target gCSI
+To test on cell lines that training has not seen:
+    python3 workflow_csa.py --split_type cell
+To go on with what is missing, see how it stands, or make tables of it:
+    the same command again; with --status; python3 stages/collect_scores.py OUT
+To compare models by their results trees:
+    python3 stages/collect_scores.py --compare OUT1 OUT2 --output_dir DIR
 Exit code: 0 done, 1 some task failed, 2 refused before anything was started, 130 on ^C.
 """
+STAGES = ("preprocess", "train", "infer")
 
 
 def parser():
     """The shared options and those of the cross-study analysis."""
-    made = options.shared_parser("csa", __doc__.partition("\n")[0], EPILOG)
+    made = options.shared_parser("csa", __doc__.partition("\n")[0], EPILOG, STAGES)
     group = made.add_argument_group("cross-study analysis")
     group.add_argument("--target", "--target_datasets", nargs="+", metavar="NAME",
                        help="studies to predict (all in the data)")
     options.add_hyperparameters_option(group)
-    group.add_argument("--only_cross_study", action="store_true", help="leave out source = target (off)")
+    options.add_switch(group, "--only_cross_study", "leave out source = target (off)")
     return made
 
 
-def targets_of(source, targets, only_cross_study):
-    """The targets of a source, in order."""
-    return [target for target in targets if not (only_cross_study and target == source)]
-
-
-def test_file(source, target, split):
-    """Within a study the test part of the split, across studies the whole target."""
-    return "{}_split_{}_test.txt".format(source, split) if source == target else "{}_all.txt".format(target)
-
-
-def plan(wanted, data):
+def plan(options, data):
     """Every task of the analysis, parents before children; raises Refusal."""
-    sources = benchmark.choose_studies(wanted.source, data, "--source")
-    if not wanted.source:
-        sources = [source for source in sources if data.studies[source]]
-    targets = benchmark.choose_studies(wanted.target, data, "--target")
-    pairs = [(source, split) for source in sources
-             for split in benchmark.choose_splits(wanted.split, source, data)]
-    return Plan([task for place in range(len(targets))
-                 for task in tasks_of_place(place, pairs, targets, wanted, data)],
-                notes=hyperparameters.notes_for(wanted, sources))
+    sources, notes = benchmark.choose_sources(options, data)
+    targets = benchmark.choose_studies(options.target, data, "--target")
+    pairs = [(source, split) for source in sources for split in benchmark.choose_splits(options.split, source, data)]
+    tasks = [task for position in range(len(targets)) for task in tasks_at(position, pairs, targets, options, data)]
+    if not tasks:
+        raise Refusal("nothing to run: no source has a target", "choose other --source and --target, or drop --only_cross_study")
+    notes += benchmark.left_out_notes(options, "csa", data, sources, targets) + hyperparameters.notes_for(options, sources)
+    return Plan(tasks, benchmark.merged_files(data, pairs), notes)
 
 
-def tasks_of_place(place, pairs, targets, wanted, data):
-    """The tasks for the place-th target of each source: preprocess, train (with the first), infer."""
+def tasks_at(position, pairs, targets, options, data):
+    """The tasks for the target at this position in each source's list: preprocess, train (with the first), infer."""
     rows = []
     for index, (source, split) in enumerate(pairs):
-        own = targets_of(source, targets, wanted.only_cross_study)
-        if place < len(own):
-            rows.append((index, source, own[place], split))
-    stages = (preprocess, train, infer) if place == 0 else (preprocess, infer)
-    return [stage(index, place, source, target, split, wanted, data)
-            for stage in stages for index, source, target, split in rows]
+        members = benchmark.members_of(source, data)
+        own = [target for target in targets if not (options.only_cross_study and target in members)]
+        if position < len(own):
+            rows.append(Row(index, source, own[position], split))
+    stages = (preprocess, train, infer) if position == 0 else (preprocess, infer)
+    return [stage(row, position, options, data) for stage in stages for row in rows]
 
 
-def preprocess(index, place, source, target, split, wanted, data):
+def preprocess(row, position, options, data):
     """One task: the data of a source's split, with a target to be tested on."""
-    name = ml_data_name(source, target, split)
-    parts = ["{}_split_{}_{}.txt".format(source, split, part) for part in ("train", "val")]
-    parts.append(test_file(source, target, split))
+    parts = [benchmark.part_file(options, data, row.source, row.split, part) for part in ("train", "val")]
+    parts.append(test_file(row, options, data))
     benchmark.check_split_files(parts, data)
-    return Task(name, "preprocess", "preprocess_{}".format(place), index,
-                stage_words.preprocess(wanted, data, parts, name), (), source, target, split)
+    return improve_stages.preprocess(options, data, row, "preprocess_{}".format(position), ml_data_name(row), parts)
 
 
-def train(index, place, source, target, split, wanted, data):
+def train(row, position, options, data):
     """One task: a model of a source's split. The data made for any target will do."""
-    name, ml_data = model_name(source, split), ml_data_name(source, target, split)
-    return Task(name, "train", "train", index,
-                stage_words.train(wanted, ml_data, name, source), (ml_data,), source, "", split)
+    return improve_stages.train(options, row._replace(target=""), "train", model_name(row), ml_data_name(row))
 
 
-def infer(index, place, source, target, split, wanted, data):
+def infer(row, position, options, data):
     """One task: what that model predicts for a target."""
-    name = "infer/{}-{}/split_{}".format(source, target, split)
-    ml_data, model = ml_data_name(source, target, split), model_name(source, split)
-    return Task(name, "infer", "infer_{}".format(place), index,
-                stage_words.infer(wanted, ml_data, model, name), (model, ml_data), source, target, split)
+    name = "infer/{}-{}/split_{}".format(row.source, row.target, row.split)
+    return improve_stages.infer(options, row, "infer_{}".format(position), name, ml_data_name(row), model_name(row))
 
 
-def ml_data_name(source, target, split):
-    return "ml_data/{}-{}/split_{}".format(source, target, split)
+def test_file(row, options, data):
+    """Within a study the test part of the split, also if it is one of several in the source; across studies the whole target."""
+    if row.target in benchmark.members_of(row.source, data):
+        return benchmark.part_file(options, data, row.target, row.split, "test")
+    return row.target + "_all.txt"
 
 
-def model_name(source, split):
-    return "models/{}/split_{}".format(source, split)
+def ml_data_name(row):
+    return "ml_data/{}-{}/split_{}".format(row.source, row.target, row.split)
+
+
+def model_name(row):
+    return "models/{}/split_{}".format(row.source, row.split)
 
 
 def main(argv=None):
     """Runs the analysis; returns the exit code."""
-    return launch.main("csa", parser(), plan, argv)
+    return launch.main(launch.Workflow("csa", STAGES, parser, plan), argv)
 
 
 if __name__ == "__main__":

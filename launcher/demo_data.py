@@ -24,6 +24,8 @@ import random
 import shutil
 from collections import namedtuple
 
+from launcher.benchmark import MARKER, is_demo_data
+
 SEED = 1
 NUMBER_OF_SPLITS = 3
 FOLDS = 10                 # train:val:test = 8:1:1
@@ -32,7 +34,6 @@ NUMBER_OF_DRUGS = 48
 NUMBER_OF_FACTORS = 4      # latent properties of each cell line and each drug
 NUMBER_OF_BITS = 512
 NUMBER_OF_DESCRIPTORS = 16
-MARKER = "SYNTHETIC_DATA.txt"
 MARKER_TEXT = ("All data in this folder are synthetic: made by launcher/demo_data.py from random "
                "numbers, under the names of real studies, and say nothing about any drug, gene "
                "or cell line.\n")
@@ -253,11 +254,6 @@ def demo_files():
         "x_data/drug_SMILES.tsv": table(smiles_rows(drugs)),
         MARKER: MARKER_TEXT})
     return files
-
-
-def is_demo_data(directory):
-    """Tells whether a raw_data directory holds this synthetic benchmark."""
-    return os.path.isfile(os.path.join(directory, MARKER))
 
 
 def write_demo_data(directory):

@@ -34,8 +34,11 @@ def words_of(values, path):
 
 
 def notes_for(options, sources):
-    """A sentence for each source that the file leaves out."""
+    """A sentence for each source that the file leaves out, and for each value that the command line replaces."""
     if options.hyperparameters_file is None or not options.hyperparameters:
         return []
+    given = {word.partition("=")[0] for word in ("--epochs" * bool(options.epochs), *options.train_args)}
+    replaced = sorted({name for source in sources for name in options.hyperparameters.get(source, ())[::2]} & given)
     return [f"--hyperparameters_file has nothing for source {source}: train uses its own values there"
-            for source in sources if source not in options.hyperparameters]
+            for source in sources if source not in options.hyperparameters] + \
+        [f"{name} of the command line replaces that of --hyperparameters_file" for name in replaced]

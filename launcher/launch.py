@@ -1,166 +1,234 @@
 """launch: the verbs of a launch, in their order. A workflow brings its parser and its plan.
 
-    parse (options) -> check -> plan (the workflow, resume) -> render, write (writing) -> submit or run (starting)
+    parse (options) -> check (surroundings) -> plan (the workflow, needs_run) -> write (launch_directory)
+        -> submit or run locally
 
 Nothing before `write` changes anything in OUT, but for --adopt; a dry run stops before the last step.
 """
+import gc
 import os
-import shutil
 import sys
-from collections import Counter
+from typing import Callable, NamedTuple, Tuple
 
-from launcher import benchmark, demo_data, local, look, options as command_line, resume, slurm, stage_words, starting
-from launcher import templates, writing
-from launcher.options import HERE
-from launcher.refusal import Refusal
-from launcher.tasks import Task, arrays_of, task_line
+from launcher import announce, conflicts, fingerprints, launch_directory, planning, progress
+from launcher.resources import recovery
+from launcher import options as command_line
+from launcher import replacement, slurm, status, submit, surroundings, survey, wait
+from launcher.refusal import Refusal, Stopped
+from launcher.results_tree import ResultsTree
+from launcher.terminal import Output, counted
 
-TEMPLATES = os.path.join(HERE, "slurm_templates")
-LOCAL_ARRAY = 10 ** 9   # without Slurm an array may be as long as it likes
+
+class Workflow(NamedTuple):
+    """What a workflow_*.py brings. plan: (options, Benchmark) -> Plan; stages: what --redo offers;
+    train_words: options -> what train is given by tasks that have it not among their own words, for --check."""
+    name: str
+    stages: Tuple[str, ...]
+    parser: Callable
+    plan: Callable
+    train_words: Callable = lambda options: []
+
+    @property
+    def program(self):
+        return f"workflow_{self.name}"
 
 
-def main(workflow, parser, plan, argv=None):
+def main(workflow, argv=None):
     """Runs a workflow and returns its exit code; the only place that catches a Refusal."""
+    stdout, sys.stdout = sys.stdout, Output(sys.stdout)
+    gc.disable()    # to look for cycles in 100,000 tasks takes a fifth of the time, and there are none
     try:
-        return run(workflow, parser, plan, argv)
+        code = run(workflow, argv)
+        sys.stdout.flush()
+        return code
     except Refusal as refusal:
-        sys.stderr.write(refusal.text(f"workflow_{workflow}"))
+        sys.stderr.write(refusal.text(workflow.program))
         return 2
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())  # `| head` has read enough
         return 141
     except KeyboardInterrupt:
-        sys.stderr.write(f"\nworkflow_{workflow}: stopped; the same command goes on with what is missing\n")
+        redo = any(word.startswith("--redo") for word in (sys.argv if argv is None else argv))
+        sys.stderr.write(f"\n{workflow.program}: stopped; the same command{' without --redo' if redo else ''} "
+                         "goes on with what is missing\n")
         return 130
-    except local.Stopped as stopped:
-        sys.stderr.write(f"\nworkflow_{workflow}: stopped by a signal; the same command goes on with what is missing\n")
+    except Stopped as stopped:
+        sys.stderr.write(f"\n{workflow.program}: stopped by a signal; the same command goes on with what is missing\n")
         return 128 + stopped.args[0]
+    finally:
+        if sys.stdout.broken and stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())  # nor does Python complain at its end
+        sys.stdout = stdout
 
 
-def run(workflow, parser, plan, argv):
+def run(workflow, argv):
     """The verbs in their order; returns the exit code."""
-    options = command_line.parse(parser, argv)
-    if options.status:
-        return look.show_status(workflow, options, starting.again(workflow, options))
-    if options.cancel:
-        return look.cancel(workflow, options)
-    check(options)
-    data = find_data(options)
-    wanted = plan(options, data)
-    tasks = with_collector(wanted.tasks, options)
-    why = what_runs(tasks, options)
-    say_plan(workflow, tasks, why, [*options.notes, *wanted.notes], options)
-    if not why:
-        starting.print_summary(options.output_dir)
-        return 0
-    arrays, largest = arrays_to_run(tasks, why, options)
-    directory = writing.write(workflow, options, data, tasks, why, arrays, largest, wanted.files)
-    if options.dry_run:
-        return writing.say_dry_run(arrays, directory, options)
-    return starting.start(workflow, tasks, arrays, directory, options)
-
-
-# ---------------------------------------------------------------- parse, check
-
-def check(options):
-    """What can be refused before any data is read; settles where the tasks run."""
-    for stage in ("preprocess", "train", "infer"):
-        command_line.model_script(options, stage)
-    command_line.check_output_dir(options.output_dir)
-    task_line([options.output_dir, options.model_dir, options.input_dir])
-    choose_executor(options)
-
-
-def choose_executor(options):
-    """Sets options.executor to slurm or local. A workstation may have Slurm's programs and no cluster."""
-    there = shutil.which("sbatch") is not None
-    if options.executor == "slurm" and not there:
-        raise Refusal("--executor slurm, but there is no sbatch on this machine",
-                      "a login node of the cluster, or --executor local")
-    if options.executor == "auto":
-        options.executor = "slurm" if there and slurm.is_set_up() else "local"
-        if there and options.executor == "local":
-            options.notes.append("sbatch is here, but no cluster is set up for it: the tasks run on this machine")
-
-
-def find_data(options):
-    if options.demo and not os.path.isdir(options.input_dir):
-        write_demo_data(options.input_dir)
-    data = benchmark.read_benchmark(options.input_dir, options.y_col_name)
-    if data.synthetic:
-        found = f"there is no ./{command_line.BENCHMARK}, so " if options.demo else ""
-        print(f"SYNTHETIC DEMO DATA: {found}the data in {options.input_dir} is made up and its scores say nothing "
-              "about any drug", flush=True)
-    return data
-
-
-def write_demo_data(directory):
-    try:
-        demo_data.write_demo_data(directory)
-    except OSError as error:
-        raise Refusal(f"there is no benchmark, and demo data cannot be written to {directory} ({error.strerror})",
-                      "--input_dir with a benchmark's raw_data, or a working directory of yours")
-
-
-# ------------------------------------------------------------------------ plan
-
-def with_collector(tasks, options):
-    """The tasks and the collector behind them; raises Refusal where there is nothing, or two of one name."""
-    if not tasks:
-        raise Refusal("nothing to run: no source has a target", "other --source and --target, or no --only_cross_study")
-    names = [task.name for task in tasks]
-    twice = next((name for name, count in Counter(names).items() if count > 1), None)
-    if twice:
-        raise Refusal(f"two tasks would write {twice}: the '-' in the studies' names makes them one",
-                      "fewer studies in one command")
-    for task in tasks:
-        task_line(task.words)
-    return tasks + [Task("scores", "collect", "collect", 0, stage_words.collect(options), tuple(names))]
-
-
-def what_runs(tasks, options):
-    """{task name: why} of what is missing; raises Refusal for outputs that are not ours."""
+    options = command_line.parse(workflow.parser(), argv)
+    looked = look(workflow, options)
+    if looked is not None:
+        return looked
+    surroundings.check(workflow, options)
+    data = planning.find_data(options)
+    plan = workflow.plan(options, data)
+    tasks = planning.with_collector(plan.tasks, options)
+    tree = ResultsTree(options.output_dir, tasks)
+    planning.refuse_other_owner(tree, workflow, options)
+    adoptable = planning.untracked_outputs(tasks, tree, options)
     if options.adopt and not options.dry_run:
-        adopt(tasks, options)
-    if not options.adopt:
-        resume.refuse_foreign(tasks, options.output_dir, options.redo)
-    return resume.decide(tasks, options.output_dir, options.redo)
+        tree = planning.adopt(tasks, adoptable, options.output_dir)
+    elif options.adopt:
+        print(f"dry run: --adopt would judge {counted(len(adoptable), 'output')} and take those that are whole as done")
+    found = fingerprints.take(data, tasks, options, tree)
+    missing = planning.tasks_to_run(tasks, tree, found, options)
+    if options.adopt and options.dry_run:
+        missing = {name: reason for name, reason in missing.items() if name not in adoptable}
+    recovered = recovery.judge(tasks, missing, tree, options)
+    why = recovered.why
+    notes = [*options.notes, *plan.notes, *fingerprints.script_notes(found, tasks, tree)]
+    announce.print_plan(workflow, tasks, recovered, notes, options)
+    if not why and not options.adopt_data:
+        return finish(workflow, None, options) or int(bool(recovered.held))
+    replacement.confirm(tasks, why, tree, options)
+    arrays = planning.arrays_to_run(tasks, recovered, options)
+    announce.suggest_packing(tasks, arrays, tree, options)
+    announce.print_cost(arrays, tree, options)
+    directory = launch_directory.write(workflow.name, options, data, tasks, why, arrays, plan.files, found)
+    if not why:
+        launch_directory.note_state(directory, "ended")     # it says which data the results are valid for
+        return finish(workflow, None, options)
+    if options.dry_run:
+        return announce.print_dry_run(workflow, arrays, directory, options)
+    return start(workflow, why, arrays, directory, options, plan.once)
 
 
-def arrays_to_run(tasks, why, options):
-    """(arrays, the number of tasks that an array may have) of the tasks that run."""
-    largest = LOCAL_ARRAY
+def look(workflow, options):
+    """The exit code of what only looks at a run, or ends it; None if that is not asked for."""
+    # Imported here, since every other command starts sooner without them.
+    if options.advise is not None:
+        from launcher.resources import advise
+        return advise.main(options)
+    if options.resources:
+        from launcher.resources import show_usage
+        return show_usage.show(options)
+    if options.check:
+        from launcher.checking import check
+        return check.show(workflow, options)
+    if options.tail or isinstance(options.status, str):
+        from launcher import story
+        return story.tail(options) if options.tail else story.show(options)
+    if options.status:
+        return status.show(workflow.name, options, announce.again(workflow, options))
+    if options.cancel:
+        from launcher import cancel
+        return cancel.cancel(options)
+    return None
+
+
+# ---------------------------------------------------------------- submit or run
+
+def start(workflow, why, arrays, directory, options, once):
+    """Submits or runs a launch that is written; returns the exit code. once: files to create, {name in OUT: text}"""
+    gc.enable()     # a local run may take days
+    try:
+        stranded, running = find_conflicts(why, directory, options)
+        created = [] if running else prepare(stranded, arrays, directory, options, once)
+    except (Refusal, slurm.SlurmError) as error:
+        launch_directory.withdraw(directory)
+        if isinstance(error, Refusal):
+            raise
+        raise Refusal(f"the Slurm controller does not answer ({error})", "give the same command again later")
+    if running:
+        launch_directory.withdraw(directory)
+        return wait_and_finish(workflow, running, options)
     if options.executor == "slurm":
-        largest = min(slurm.largest_array(), options.max_array or LOCAL_ARRAY)
-    chosen = [task for task in tasks if task.name in why]
-    return arrays_of(chosen, template_of, largest, options.max_running), largest
+        return submit_and_watch(workflow, arrays, directory, options, created)
+    return run_here(workflow, arrays, directory, options)
 
 
-def template_of(task):
-    return templates.find_template(TEMPLATES, task.stage, task.source)
+def find_conflicts(why, directory, options):
+    """(keys of elements of older launches that wait for ever, the Launch to attach to or None); raises Refusal for
+    what somebody runs. --wait attaches to a launch that has the tasks in the queue already."""
+    tree = ResultsTree(options.output_dir)
+    launchers = conflicts.launchers_at_work(tree, directory)
+    elements = conflicts.elements_of_others(tree, directory)
+    try:
+        return conflicts.refuse(tree, [name for name in why if name != "scores"], elements, launchers), None
+    except Refusal:
+        running = conflicts.launch_in_queue(tree, directory, elements) if options.wait else None
+        if running is None:
+            raise
+        return [], running
 
 
-def say_plan(workflow, tasks, why, notes, options):
-    """The plan in a sentence, before anything is started."""
-    for note in notes:
-        print(note)
-    own = [task for task in tasks if task.stage != "collect"]
-    running = [task for task in own if task.name in why]
-    stages = dict.fromkeys(task.stage for task in own)
-    counts = ", ".join(f"{sum(task.stage == stage for task in running)} {stage}" for stage in stages)
-    print(f"workflow_{workflow}: {len(own)} tasks in {options.output_dir}: "
-          f"{len(own) - len(running)} done already, {len(running)} to run ({counts})", flush=True)
-    for start, words in (("its parameters", "have other parameters than when they ran"),
-                         ("its input", "were made from inputs that have changed"),
-                         ("failed", "had failed"), ("interrupted", "were interrupted")):
-        number = sum(why[task.name].startswith(start) for task in running)
-        if number:
-            print(f"  {number} of these {words}", flush=True)
+def prepare(stranded, arrays, directory, options, once):
+    """All that comes right before the first submission; returns the paths of the files that it created."""
+    if options.executor == "slurm":
+        submit.test_scripts(arrays, directory)
+    launch_directory.write_state(directory, "submitting" if options.executor == "slurm" else "running")
+    if stranded:
+        slurm.cancel(stranded)
+        print(f"cancelled {counted(len(stranded), 'element')} of older launches whose parents failed")
+    return launch_directory.create_once(options.output_dir, once)
 
 
-def adopt(tasks, options):
-    """Has the runner judge outputs that stand there without a status, and write their status."""
-    names = set(resume.foreign_outputs(tasks, options.output_dir))
-    chosen = [task for task in tasks if task.name in names]
-    refused = [task.name for task in chosen if not local.judge(task)]
-    print(f"adopted {len(chosen) - len(refused)} outputs that stood there; {len(refused)} are not whole and will run")
+def submit_and_watch(workflow, arrays, directory, options, created):
+    jobs, error = submit.submit(workflow.name, arrays, directory)
+    if error and not jobs and not slurm.may_have_been_submitted(error):
+        launch_directory.withdraw(directory, created)
+        raise Refusal(f"array {arrays[0].name} was refused and nothing is submitted ({error})", submit.FEWER)
+    submit.print_jobs(arrays, jobs)
+    print(f"look:   {announce.again(workflow, options)} --status")
+    print(f"cancel: {announce.again(workflow, options)} --cancel", flush=True)
+    if error:
+        submit.print_not_submitted(arrays, jobs, error, workflow.name)
+        return 1
+    if not options.wait:
+        return 0
+    tree = ResultsTree(options.output_dir)
+    return wait_and_finish(workflow, next(launch for launch in tree.launches if launch.directory == directory), options)
+
+
+def wait_and_finish(workflow, launch, options):
+    wait.wait(ResultsTree(options.output_dir), launch)
+    return finish(workflow, launch.directory, options)
+
+
+def run_here(workflow, arrays, directory, options):
+    from launcher import local      # here, since what starts no task itself starts sooner without it
+    try:
+        local.run(arrays, directory, local.places_of(options), options.retries, progress.Progress(directory))
+    finally:
+        launch_directory.note_state(directory, "ended")
+    return finish(workflow, directory, options)
+
+
+def finish(workflow, directory, options):
+    """Prints the tables and what failed; 0 if every task of this launch (None: of an earlier one) is done."""
+    announce.print_summary(options)
+    if directory is None:
+        return 0
+    tree = ResultsTree(options.output_dir)
+    launch = next(launch for launch in tree.launches if launch.directory == directory)
+    names = {task["name"] for task in launch.tasks}
+    states = [state for state in survey.survey(tree, survey.ask_queue(tree)[0]) if state.name in names]
+    undone, number = not_done(states)
+    if not undone:
+        return 0
+    verb = "is" if len(undone) == 1 else "are"
+    sys.stderr.write(status.problems(undone) + f"\n{workflow.program}: {len(undone)} of {counted(number, 'task')} {verb} not done; "
+                     f"{status.way_on(undone)}\n")
+    stuck = survey.exit_code(states) == 4
+    if stuck:
+        sys.stderr.write(status.waiting(states) + "\n")
+    return 4 if stuck else 1
+
+
+def not_done(states):
+    """(States of tasks that are not done, of how many tasks). The collector counts only if all others are done, and
+    then not if another launch's is at work."""
+    own = [state for state in states if state.stage != "collect"]
+    undone = [state for state in own if state.state != "done"]
+    if undone:
+        return undone, len(own)
+    collector = [state for state in states if state.state not in ("done", "running", "queued")]
+    return collector, len(collector)

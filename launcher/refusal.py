@@ -1,4 +1,4 @@
-"""refusal: the one exception of the launchers; only launch.main catches it."""
+"""refusal: the exceptions of the launchers; only launch.main catches them."""
 
 
 class Refusal(Exception):
@@ -10,3 +10,7 @@ class Refusal(Exception):
 
     def text(self, program):
         return f"{program}: error: {self}\n  try: {self.way_out}\n"
+
+
+class Stopped(Exception):
+    """A signal ended the run; its number."""

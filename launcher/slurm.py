@@ -6,7 +6,6 @@ has a time-out, since a busy controller can keep a client waiting for ever.
 import functools
 import os
 import re
-import subprocess
 import time
 from typing import NamedTuple
 
@@ -14,6 +13,8 @@ from launcher.refusal import Refusal
 
 SBATCH_TIMEOUT = 60   # seconds; at MaxJobCount sbatch sleeps and retries instead of failing
 ASK_TIMEOUT = 30
+NAMES_A_CALL = 200    # job names of one squeue
+DEFAULT_MAX_ARRAY = 1001
 # What finds the cluster and the account goes on to sbatch. The rest of an allocation
 # that the launcher happens to run in (SLURM_CPU_BIND, SBATCH_ARRAY_INX...) must not,
 # nor what a user has set to filter their own squeue (SQUEUE_PARTITION...).
@@ -21,7 +22,12 @@ PASSED_ON = {"SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT", "SBATCH_ACCOUNT", "SBA
 
 
 class SlurmError(Exception):
-    """A Slurm command failed or did not answer; its own words."""
+    """A Slurm command failed: its own words. kind: refused, silent (no answer), no_id (an answer without
+    a job id), missing (no such program)."""
+
+    def __init__(self, kind, words):
+        super().__init__(words)
+        self.kind = kind
 
 
 ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED",
@@ -58,17 +64,21 @@ def environment():
             if name in PASSED_ON or not name.startswith(("SLURM_", "SBATCH_", "SQUEUE_", "SCANCEL_", "SACCT_"))}
 
 
-def ask(command, timeout=ASK_TIMEOUT, cwd=None):
+def ask(command, timeout=None, cwd=None):
     """Standard output of a Slurm command; raises SlurmError."""
+    import subprocess   # here, since what asks no cluster starts sooner without it
+    timeout = timeout or ASK_TIMEOUT
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
                               env=environment(), timeout=timeout, cwd=cwd)
     except subprocess.TimeoutExpired:
-        raise SlurmError(f"{command[0]} gave no answer in {timeout} s")
+        raise SlurmError("silent", f"{command[0]} gave no answer in {timeout} s")
     except OSError as error:
-        raise SlurmError(f"{command[0]} cannot be run ({error.strerror})")
+        raise SlurmError("missing", f"{command[0]} cannot be run ({error.strerror})")
     if done.returncode != 0:
-        raise SlurmError(" ".join(text(done.stderr).split()) or f"{command[0]} exited with {done.returncode}")
+        words = " ".join(text(done.stderr).split()) or f"{command[0]} exited with {done.returncode}"
+        # Slurm's own words if the controller did not answer its client in time.
+        raise SlurmError("silent" if "timed out" in words.lower() else "refused", words)
     return text(done.stdout)
 
 
@@ -90,17 +100,17 @@ def is_set_up():
 
     A controller that does not answer is a cluster all the same: nothing may run on its login node instead.
     """
-    return "DNS SRV lookup failed" not in configuration()[1]
+    return "DNS SRV lookup failed" not in configuration()[1]    # Slurm's own words
 
 
 def largest_array():
-    """MaxArraySize: indices go up to one less. Raises Refusal where no controller answers."""
+    """MaxArraySize: indices go up to one less. Raises Refusal if no controller answers."""
     words, error = configuration()
     if error:
-        raise Refusal(f"the Slurm controller does not answer ({error})", "again later, or --executor local")
+        raise Refusal(f"the Slurm controller does not answer ({error})", "run it again later, or add --executor local")
     found = re.search(r"^MaxArraySize\s*=\s*(\d+)", words, re.MULTILINE)
     if found is None or int(found.group(1)) < 2:
-        raise Refusal("this cluster allows no job arrays (MaxArraySize)", "--executor local")
+        raise Refusal("this cluster allows no job arrays (MaxArraySize)", "add --executor local")
     return int(found.group(1))
 
 
@@ -109,13 +119,25 @@ def sbatch_command(script, dependency):
     return ["sbatch", "--parsable", *([f"--dependency={dependency}"] if dependency else []), script]
 
 
+def test_only(script):
+    """Asks Slurm whether it would take a batch script; raises SlurmError with its words if not."""
+    ask(["sbatch", "--test-only", script], SBATCH_TIMEOUT, os.path.dirname(script))
+
+
+def takes(script):
+    try:
+        test_only(script)
+        return True
+    except SlurmError:
+        return False
+
+
 def submit(script, dependency, name):
     """Submits one array and returns its job id; raises SlurmError."""
     try:
         return job_id_of(ask(sbatch_command(script, dependency), SBATCH_TIMEOUT, os.path.dirname(script)))
     except SlurmError as error:
-        # It may have been taken all the same: then its name is in the queue.
-        if not may_be_taken(error):
+        if not may_have_been_submitted(error):
             raise
         found = wait_for_name(name)
         if found:
@@ -123,16 +145,16 @@ def submit(script, dependency, name):
         raise
 
 
-def may_be_taken(error):
-    """Whether the controller may have taken the job though sbatch failed: no answer is no refusal."""
-    return "gave no answer" in str(error) or "timed out" in str(error).lower()
+def may_have_been_submitted(error):
+    """Whether the controller may have taken the job though sbatch failed: then its name is in the queue."""
+    return getattr(error, "kind", "") in ("silent", "no_id")
 
 
 def wait_for_name(name, tries=3, pause=5):
     for _ in range(tries):
         time.sleep(pause)
         try:
-            ids = [element.job_id for element in queue() if element.name == name]
+            ids = [element.job_id for element in queue([name])]
         except SlurmError:
             continue
         if ids:
@@ -141,21 +163,24 @@ def wait_for_name(name, tries=3, pause=5):
 
 
 def job_id_of(output):
-    """What sbatch --parsable printed -> job id. Login banners may stand before the last line."""
-    lines = output.strip().splitlines()
-    found = re.match(r"([0-9]{1,18})(;[\w.-]+)?\s*$", lines[-1]) if lines else None
+    """What sbatch --parsable printed -> job id. A site's banners may stand before and behind its line."""
+    found = re.findall(r"^([0-9]{1,18})(?:;[\w.-]+)?\s*$", output, re.MULTILINE)
     if not found:
-        raise SlurmError(f"sbatch printed no job id, but {output[-200:]!r}")
-    return found.group(1)
+        raise SlurmError("no_id", f"sbatch printed no job id, but {output[-200:]!r}")
+    return found[-1]
 
 
-def queue():
-    """All elements of this user's jobs in one call, those that ended in the last minutes too.
+def queue(names):
+    """All elements of the jobs with these names, whoever owns them, those that ended in the last minutes too.
 
     Raises SlurmError.
     """
-    output = ask(["squeue", "-r", "-h", "-u", str(os.getuid()), "--states=all", "-o", "%i|%T|%r|%j"])
-    return [element for element in map(element_of, output.splitlines()) if element]
+    found = []
+    for start in range(0, len(names), NAMES_A_CALL):
+        output = ask(["squeue", "-r", "-h", "--states=all", "--name=" + ",".join(names[start:start + NAMES_A_CALL]),
+                      "-o", "%i|%T|%r|%j"])
+        found += [element for element in map(element_of, output.splitlines()) if element]
+    return found
 
 
 def element_of(line):
@@ -168,13 +193,23 @@ def element_of(line):
 
 
 def accounted_ends(keys):
-    """{'409_3': 'TIMEOUT'} from sacct; {} where there is no accounting, which is usual."""
+    """{'409_3': 'TIMEOUT'} from sacct; {} if there is no accounting, which is usual."""
     try:
         output = ask(["sacct", "-n", "-X", "-P", "-o", "JobID,State", "-j", ",".join(keys[:500])])
     except SlurmError:
         return {}
     rows = [line.split("|") for line in output.splitlines()]
     return {row[0]: row[1].split()[0] for row in rows if len(row) == 2 and row[1].strip()}
+
+
+def expected_start(key):
+    """'2026-11-24T22:10:00', when Slurm expects an element to start; '' if it does not say."""
+    try:
+        output = ask(["squeue", "-h", "-r", "-j", key, "-o", "%S"])
+    except SlurmError:
+        return ""
+    found = re.search(r"^\d{4}-\S+", output, re.MULTILINE)
+    return found.group(0) if found else ""
 
 
 def cancel(ids):

@@ -13,8 +13,8 @@ import argparse
 import os
 import sys
 
-from baseline_model import MODEL_FILE, predict, read_model, read_responses
-from improve_files import (SCORE_NAMES, FileError, read_table, write_parameters, write_predictions,
+from baseline.model import MODEL_FILE, predict, read_model, read_responses
+from common.improve_files import (SCORE_NAMES, FileError, read_table, write_parameters, write_predictions,
                            write_scores)
 
 
@@ -50,7 +50,7 @@ def infer(args):
     write_predictions(os.path.join(args.output_dir, "test_y_data_predicted.csv"),
                       header, rows, args.y_col_name, test.values, predicted)
     if args.calc_infer_scores:
-        from metrics import regression_scores      # not needed without scores
+        from common.metrics import regression_scores      # not needed without scores
         scores = regression_scores(test.values, predicted)
         write_scores(os.path.join(args.output_dir, "test_scores.json"),
                      {name: scores[name] for name in SCORE_NAMES})

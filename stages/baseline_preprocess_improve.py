@@ -16,7 +16,7 @@ import os
 import sys
 from contextlib import ExitStack
 
-from improve_files import FileError, read_split, read_table, reading, whole_file, write_parameters
+from common.improve_files import FileError, read_split, read_table, reading, whole_file, write_parameters
 
 STAGES = ("train", "val", "test")
 ID_COLUMN = "split_id"       # in response.tsv of IMPROVE's development library

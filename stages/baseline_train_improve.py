@@ -15,11 +15,11 @@ import math
 import os
 import sys
 
-from baseline_model import (DEFAULTS, MODEL_FILE, Settings, TrainingError, predict, read_responses,
+from baseline.model import (DEFAULTS, MODEL_FILE, Settings, TrainingError, predict, read_responses,
                             train_model, write_model)
-from improve_files import (SCORE_NAMES, FileError, read_table, write_parameters, write_predictions,
+from common.improve_files import (SCORE_NAMES, FileError, read_table, write_parameters, write_predictions,
                            write_scores)
-from metrics import regression_scores
+from common.metrics import regression_scores
 
 
 def parse_arguments(argv):

@@ -2,21 +2,12 @@
 import json
 import os
 import sys
-import time
 
-from launcher import launches
-from tests.support import REPOSITORY, TOY_MODEL, WorkCase, write_benchmark
+from launcher import whole_file
+from tests.support import REPOSITORY, TOY_MODEL, WorkCase, wait_for, write_benchmark
 
 LOCAL = ("--executor", "local")
 ALL = 20   # tasks of the tiny benchmark's campaign
-
-
-def wait_for(condition, what, seconds=60):
-    deadline = time.time() + seconds
-    while not condition():
-        if time.time() > deadline:
-            raise RuntimeError(f"{what} did not come")
-        time.sleep(0.05)
 
 
 class CampaignCase(WorkCase):
@@ -42,8 +33,8 @@ class CampaignCase(WorkCase):
 
     def wait_for_state(self, name, state):
         path = self.path("out", name, "stage_status.json")
-        wait_for(lambda: (launches.read_json(path) or {}).get("state") == state, f"{name} {state}")
-        return launches.read_json(path)
+        wait_for(lambda: (whole_file.read_json(path) or {}).get("state") == state, f"{name} {state}")
+        return whole_file.read_json(path)
 
     def started(self):
         return sorted(row[2] for row in self.starts()) if os.path.exists(self.path("starts.txt")) else []

@@ -17,7 +17,7 @@ class Campaign:
 
     def __init__(self, out, written_for=None, epochs="5"):
         self.out, self.written_for, self.epochs = out, written_for or out, epochs
-        self.stamps = 0
+        self.stamps, self.launch = 0, ""
 
     def words(self, stage, name, inputs):
         words = ["none", f"/repo/stages/baseline_{stage}_improve.py"] + inputs
@@ -53,6 +53,7 @@ class Campaign:
                 "arguments": {}, "model": "baseline", "y_col_name": "auc", "synthetic": False,
                 "output_dir": "/nowhere", "tasks": entries}
         plan.update(more)
+        self.launch = launch    # what runs next belongs to it
         write(os.path.join(self.out, "launches", launch, file), json.dumps(plan))
 
     def run(self, entries, **status):
@@ -62,7 +63,7 @@ class Campaign:
             made = {name: self.status_of(name) for name in entry["parents"]}
             content = {"state": "done", "reason": "", "exit_code": 0, "files": {}, "attempt": 1,
                        "stamp": f"stamp {self.stamps} of {entry['name']}",
-                       "words": entry["words"],
+                       "words": entry["words"], "launch": self.launch, "started": "2026-01-01T00:00:00Z",
                        "made_from": {name: {"stamp": it["stamp"], "words": it["words"]}
                                      for name, it in made.items()}}
             content.update(status)

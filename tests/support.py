@@ -1,5 +1,7 @@
 """support: what the tests share: a tiny benchmark, the toy model, launchers as subprocesses."""
+import atexit
 import csv
+import functools
 import glob
 import json
 import os
@@ -8,11 +10,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 STAGES = os.path.join(REPOSITORY, "stages")
 TOY_MODEL = os.path.join(REPOSITORY, "tests", "toy_model")
+PROJECT = ("run_model.sh", "launcher", "stages", "slurm_templates", "workflow_csa.py", "workflow_lca.py", "workflow_hpo.py")
 RUN_MODEL = os.path.join(REPOSITORY, "run_model.sh")
 RESPONSE_HEADER = "source\timprove_sample_id\timprove_chem_id\tstudy\tauc\n"
 # Tests choose where tasks run; nothing of the shell that started them may.
@@ -53,6 +57,44 @@ class Ended:
         return f"exit code {self.code}\n{self.out}\n{self.err}"
 
 
+@functools.lru_cache(maxsize=None)
+def finished_campaign(*arguments):
+    """The directory in which run_toy(*arguments) has run well, once in a test process."""
+    case = WorkCase()
+    case.setUp()
+    atexit.register(shutil.rmtree, case.work, ignore_errors=True)
+    ended = case.run_toy(*arguments)
+    if ended.code:
+        raise RuntimeError(repr(ended))
+    return case.work
+
+
+def copy_renamed(source, target):
+    """Every file of a tree with its time; what they say of paths in source becomes target, a name as long."""
+    if len(source) != len(target):
+        raise ValueError(f"{source} and {target} are not of one length: files would change their sizes")
+    for folder, _, names in os.walk(source):
+        os.makedirs(folder.replace(source, target, 1), exist_ok=True)
+        for path in (os.path.join(folder, name) for name in names):
+            with open(path, "rb") as file:
+                content = file.read().replace(source.encode(), target.encode())
+            with open(path.replace(source, target, 1), "wb") as file:
+                file.write(content)
+            shutil.copystat(path, path.replace(source, target, 1))
+
+
+PATIENCE = 900      # seconds for one command: a real cluster beside other tests on two cores is slow
+
+
+def wait_for(condition, what, seconds=60):
+    """Returns once the condition is true; RuntimeError after so many seconds."""
+    deadline = time.time() + seconds
+    while not condition():
+        if time.time() > deadline:
+            raise RuntimeError(f"{what} did not come in {seconds} s")
+        time.sleep(0.05)
+
+
 class WorkCase(unittest.TestCase):
     """A test with a directory of its own that is also the working directory of what it starts."""
     environment = CLEAN
@@ -74,13 +116,21 @@ class WorkCase(unittest.TestCase):
 
     def start(self, *command, **settings):
         # A shell that starts the tests in the background has them, and all that they start, ignore ^C.
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.work,
-                                env=dict(self.environment, **settings), universal_newlines=True,
-                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.work,
+                                   env=dict(self.environment, **settings), universal_newlines=True,
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stderr.close)
+        return process
 
     def run_command(self, *command, **settings):
         process = self.start(*command, **settings)
-        return Ended(process, *process.communicate(timeout=300))
+        try:
+            return Ended(process, *process.communicate(timeout=PATIENCE))
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     def run_workflow(self, name, *arguments, **settings):
         script = os.path.join(settings.pop("folder", REPOSITORY), f"workflow_{name}.py")
@@ -93,6 +143,20 @@ class WorkCase(unittest.TestCase):
         return self.run_workflow(
             workflow, "--model", "toy", "--model_dir", TOY_MODEL, "--input_dir", "raw", "--output_dir", "out",
             *arguments, **settings)
+
+    def collect(self, *arguments):
+        return self.run_command(sys.executable, os.path.join(STAGES, "collect_scores.py"), *arguments)
+
+    def have_project(self):
+        """A copy of what people copy, in project/."""
+        for name in PROJECT:
+            source, target = os.path.join(REPOSITORY, name), self.path("project", name)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            (shutil.copytree if os.path.isdir(source) else shutil.copy)(source, target)
+
+    def have_toy(self, *arguments):
+        """raw/ and out/ as run_toy(*arguments) leaves them, without the time that it takes."""
+        copy_renamed(finished_campaign(*arguments), self.work)
 
     def assert_refused(self, ended, *parts):
         """Exit code 2, one sentence and the way out, no traceback."""
@@ -119,4 +183,4 @@ class WorkCase(unittest.TestCase):
         return {(row["met"], row["src"], row["trg"], row["split"]): row["value"] for row in self.table("all_scores.csv")}
 
     def plans(self):
-        return [json.load(open(path, encoding="utf-8")) for path in sorted(glob.glob(self.path("out/launches/*/plan.json")))]
+        return [json.loads(self.read(path)) for path in sorted(glob.glob(self.path("out/launches/*/plan.json")))]

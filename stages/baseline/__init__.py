@@ -1,0 +1,1 @@
+"""baseline: the baseline model. Imports common."""

@@ -1,0 +1,1 @@
+"""common: file formats, metrics, tables, reading side by side. Imports nothing of ours."""

@@ -1,0 +1,90 @@
+"""generalization: the figures that the field judges generalisation by.
+
+    rows (met, split, value, src, trg, model) -> pooled by pair -> mean, std, G, Gn, Ga, Gna
+
+G, Gn, Ga and Gna are those of Partin et al., arXiv 2503.14356.
+"""
+import math
+
+from common.metrics import direction
+
+
+def mean(values):
+    """Returns the mean of a list; nan if it is empty."""
+    return _total(values) / len(values) if values else math.nan
+
+
+def std(values):
+    """Returns the standard deviation with ddof 1; nan below two values."""
+    if len(values) < 2:
+        return math.nan
+    center = mean(values)
+    return math.sqrt(_total([(value - center) * (value - center) for value in values])
+                     / (len(values) - 1))
+
+
+def _total(values):
+    try:
+        return math.fsum(values)
+    except (OverflowError, ValueError):     # out of the range of floats
+        return math.nan
+
+
+def rounded(value):
+    """Returns a value with 4 decimals, in the arithmetic of numpy, which IMPROVE's tables have."""
+    if not abs(value) < 1e11:               # no decimals to round; nan
+        return value
+    return math.copysign(round(abs(value) * 1e4) / 1e4, value)
+
+
+def pooled(rows, key):
+    """Returns {key(row): values} without nan, as pandas leaves them out."""
+    groups = {}
+    for row in rows:
+        if not math.isnan(row[2]):
+            groups.setdefault(key(row), []).append(row[2])
+    return groups
+
+
+def by_pair(rows):
+    return pooled(rows, lambda row: (row[3], row[4]))
+
+
+def is_within(source, target):
+    """Whether the target is the source, or one of the studies that it was joined of: CCLE+gCSI."""
+    return target == source or target in source.split("+")
+
+
+def densed_rows(rows, model):
+    """Returns (met, mean, std, within or cross, model), pooled over all pairs and splits."""
+    groups = pooled(rows, lambda row: (row[0], not is_within(row[3], row[4])))
+    return [(met, mean(values), std(values), "cross" if cross else "within", model)
+            for (met, cross), values in sorted(groups.items())]
+
+
+def generalization_rows(met, groups, studies, model):
+    """Returns what a metric says of generalization: (met, measure, src, trg, value, targets, model).
+
+    groups: {(source, target): values of splits}; g[s,t] is their mean. From
+    Partin et al., arXiv 2503.14356:
+        G    g[s,s]                     the model's score within its own study
+        Gn   g[s,t] / g[s,s]            for t != s
+        Ga   mean of g[s,t], t != s     `targets` is how many there were
+        Gna  mean of g[s,t] / g[s,s], t != s
+    Gn and Gna exist only for metrics of which more is better (r2, acc) and a positive g[s,s]: elsewhere the
+    ratio does not say which is better.
+    """
+    g = {pair: mean(values) for pair, values in groups.items()}
+    rows = []
+    for source in studies[0]:
+        across = [target for target in studies[1] if not is_within(source, target) and (source, target) in g]
+        within = g.get((source, source), math.nan)
+        rows.append(("G", source, source, within, 1))
+        rows.append(("Ga", source, "", mean([g[source, target] for target in across]), len(across)))
+        if within > 0 and direction(met) == "higher":
+            ratios = [g[source, target] / within for target in across]
+            rows += [("Gn", source, target, ratio, 1) for target, ratio in zip(across, ratios)]
+            rows.append(("Gna", source, "", mean(ratios), len(across)))
+    order = ("G", "Gn", "Ga", "Gna")
+    rows.sort(key=lambda row: order.index(row[0]))
+    return [(met,) + row + (model,) for row in rows if math.isfinite(row[3])]

@@ -1,0 +1,1 @@
+"""tree: reads a results tree: plans, statuses, scores, trials. Imports common and search."""

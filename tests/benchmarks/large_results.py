@@ -1,0 +1,60 @@
+"""large_results: makes the results tree that the collector's budget is for: 5 studies, 10 splits, 100,000 rows a result.
+
+    infer/SOURCE-TARGET/split_K/{test_y_data_predicted.csv, test_scores.json}, ml_data/SOURCE-FIRST/split_K/train_y_data.csv
+
+Each study has 200 of 300 drugs and 500 of 700 cell lines, so all four strata have rows. The same seed gives the same files;
+the splits of a pair are links to one file, as only reading and counting is measured.
+"""
+import json
+import os
+import random
+
+STUDIES = ("CCLE", "CTRPv2", "GDSCv1", "GDSCv2", "gCSI")
+TEXTS = [f"{place / 10000:.4f}" for place in range(10001)]      # responses as IMPROVE writes them
+
+
+def make_results(out, splits=10, scores_only=False, drugs=200, cells=500):
+    """Fills directory `out`; returns the number of results. scores_only: JSON alone, no predictions and training data."""
+    generator = random.Random(1)
+    studies = {study: (generator.sample([f"Drug_{at}" for at in range(drugs * 3 // 2)], drugs),
+                       generator.sample([f"ACH-{at:06d}" for at in range(cells * 7 // 5)], cells)) for study in STUDIES}
+    for source in STUDIES:
+        if not scores_only:
+            _link(out, f"ml_data/{source}-{STUDIES[0]}", "train_y_data.csv", _training(studies[source], generator), splits)
+        for target in STUDIES:
+            scores = dict.fromkeys(("mse", "rmse", "pcc", "scc", "r2"), 0.25)
+            _link(out, f"infer/{source}-{target}", "test_scores.json", json.dumps(scores), splits)
+            if not scores_only:
+                _link(out, f"infer/{source}-{target}", "test_y_data_predicted.csv", _predictions(studies[target], generator),
+                      splits)
+    return splits * len(STUDIES) ** 2
+
+
+def _link(out, directory, name, text, splits):
+    paths = [os.path.join(out, directory, f"split_{split}", name) for split in range(splits)]
+    for path in paths:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(paths[0], "w") as file:
+        file.write(text)
+    for path in paths[1:]:
+        os.link(paths[0], path)
+
+
+def _rows(study, generator):
+    """Yields ('drug,cell line,', place in TEXTS) of every pair of a study, shuffled."""
+    drugs, cells = study
+    pairs = [f"{drug},{cell}," for drug in drugs for cell in cells]
+    generator.shuffle(pairs)
+    for pair in pairs:
+        yield pair, min(10000, max(0, int(generator.gauss(6000, 1500))))
+
+
+def _training(study, generator):
+    return "improve_chem_id,improve_sample_id,auc\n" + "".join(
+        f"{pair}{TEXTS[true]}\n" for pair, true in _rows(study, generator))
+
+
+def _predictions(study, generator):
+    return "improve_chem_id,improve_sample_id,auc,auc_true,auc_pred\n" + "".join(
+        f"{pair}{TEXTS[true]},{TEXTS[true]},{TEXTS[min(10000, max(0, true + int(generator.gauss(0, 800))))]}\n"
+        for pair, true in _rows(study, generator))

@@ -1,0 +1,6 @@
+"""browser: the pages in a real browser, beside everything else."""
+from tests import lanes
+
+
+def load_tests(loader, tests, pattern):
+    return lanes.load_folder(loader, pattern, __name__, 1)

@@ -1,0 +1,9 @@
+"""cluster: tests of the workflows on a real Slurm. They mostly wait: each lane has a cluster of its own."""
+from tests import lanes
+
+LANES = 4
+LONGEST = ("TimeLimitTest", "FusedFaultsTest", "CrossStudyTest", "LaunchFaultsTest", "ControllerFaultsTest", "NodeFaultsTest", "TaskFaultsTest", "SlurmTest")
+
+
+def load_tests(loader, tests, pattern):
+    return lanes.load_folder(loader, pattern, __name__, LANES, LONGEST)

@@ -1,0 +1,244 @@
+"""slurm_cluster: real Slurms of four nodes on loopback, each started once in a test process.
+
+    munged (if none runs) -> slurmctld -> four slurmd, each 2 cores, in a directory of its own
+
+Needs root and Debian's slurm-wlm and munge; `why_not()` says what is missing. There
+is no slurmdbd on purpose: many clusters have none, and nothing may depend on it.
+Daemons and jobs of a test process that was killed are ended by tests/keeper.py.
+"""
+import atexit
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from tests.support import wait_for
+
+PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scancel", "scontrol")
+NODES = ("n1", "n2", "n3", "n4")
+
+CONFIGURATION = """\
+ClusterName=test
+SlurmctldHost=localhost
+SlurmctldPort={controller}
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={munge}
+CryptoType=crypto/munge
+StateSaveLocation={directory}/state
+SlurmdSpoolDir={directory}/spool/%n
+SlurmctldPidFile={directory}/slurmctld.pid
+SlurmdPidFile={directory}/slurmd-%n.pid
+SlurmctldLogFile={directory}/log/slurmctld.log
+SlurmdLogFile={directory}/log/slurmd-%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SchedulerType=sched/backfill
+SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+ReturnToService=2
+MaxArraySize={largest_array}
+SlurmdTimeout={slurmd_timeout}
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+MpiDefault=none
+KillWait=5
+{more}
+NodeName=n[1-4] NodeHostname=localhost NodeAddr=127.0.0.1 Port=[{ports}] CPUs=2 RealMemory=4000 State=UNKNOWN
+PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def why_not():
+    """Why no cluster can be started here; '' where it can."""
+    missing = [program for program in PROGRAMS if shutil.which(program) is None]
+    if missing:
+        return f"no real Slurm here: {', '.join(missing)} not found (Debian packages slurm-wlm and munge)"
+    return "" if os.geteuid() == 0 else "no real Slurm here: starting one needs root"
+
+
+STARTED = {}    # settings: the cluster that runs with them
+
+
+def shared(**settings):
+    """The one cluster of these settings in this process, with nothing in its queue and all nodes idle."""
+    key = tuple(sorted(settings.items()))
+    if key in STARTED:
+        STARTED[key].restore()
+    else:
+        STARTED[key] = Cluster(**settings)
+    return STARTED[key]
+
+
+class Cluster:
+    """A running cluster; clients find it by `environment`. It runs until the process ends."""
+
+    def __init__(self, largest_array=1001, slurmd_timeout=300, more=""):
+        self.directory = tempfile.mkdtemp(prefix="slurm.")
+        for name in ("state", "spool", "log", "munge", *(f"spool/{node}" for node in NODES)):
+            os.makedirs(os.path.join(self.directory, name), exist_ok=True)
+        os.chmod(self.directory, 0o755)
+        first = free_ports(5)
+        self.configuration = os.path.join(self.directory, "slurm.conf")
+        with open(self.configuration, "w") as file:
+            file.write(CONFIGURATION.format(
+                directory=self.directory, controller=first, ports=f"{first + 1}-{first + 4}", more=more,
+                largest_array=largest_array, slurmd_timeout=slurmd_timeout, munge=self.munge_socket()))
+        self.environment = dict(os.environ, SLURM_CONF=self.configuration)
+        self.processes = {}
+        atexit.register(self.stop)
+        self.start_munge()
+        self.start("slurmctld")
+        for node in NODES:
+            self.start(node)
+        self.wait_until_idle()
+
+    def munge_socket(self):
+        return os.path.join(self.directory, "munge", "socket")
+
+    def start_munge(self):
+        """A munged of our own: key, socket and log in our directory."""
+        directory = os.path.join(self.directory, "munge")
+        key = os.path.join(directory, "key")
+        with open(key, "wb") as file:
+            file.write(os.urandom(128))
+        os.chmod(key, 0o400)
+        os.chmod(directory, 0o755)
+        self.processes["munged"] = subprocess.Popen(
+            ["munged", "--foreground", "--force", f"--key-file={key}", f"--socket={self.munge_socket()}",
+             f"--pid-file={directory}/pid", f"--log-file={directory}/log", f"--seed-file={directory}/seed"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(lambda: os.path.exists(self.munge_socket()), "munged's socket", 20)
+
+    def start(self, name):
+        """Starts 'slurmctld' or a node's slurmd, in the foreground under our eyes."""
+        command = ["slurmctld", "-D", "-f", self.configuration] if name == "slurmctld" else \
+            ["slurmd", "-D", "-f", self.configuration, "-N", name]
+        self.processes[name] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                                env=self.environment, start_new_session=True)
+
+    def kill(self, name, number=signal.SIGTERM):
+        """Ends one daemon and waits for it."""
+        process = self.processes.pop(name)
+        process.send_signal(number)
+        process.wait(30)
+
+    def kill_steps(self, node):
+        """kill -9 of all that runs for jobs on a node, slurmstepd first: nobody is left to tell the controller."""
+        jobs = [pid for pid in processes() if f"SLURMD_NODENAME={node}".encode() in environ_of(pid)
+                and f"SLURM_CONF={self.configuration}".encode() in environ_of(pid)]
+        for pid in sorted({parent_of(pid) for pid in jobs} - set(jobs)) + jobs:
+            if pid > 1 and (pid in jobs or b"slurmstepd" in read_proc(pid, "cmdline")):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass  # it ended with its parent
+
+    def hasten(self, job):
+        """What Slurm has put back starts now, not in two minutes.
+
+        Not while its attempt before still ends: Slurm takes that one's last message, which in two minutes has long
+        come, for the end of the new attempt if both are on one node.
+        """
+        step = f"slurmstepd: [{job}.".encode()
+        if not any(step in read_proc(pid, "cmdline") and f"SLURM_CONF={self.configuration}".encode() in environ_of(pid)
+                   for pid in processes()):
+            self.run("scontrol", "update", f"JobId={job}", "StartTime=now", check=False)
+
+    def run(self, *command, check=True):
+        """Output of a Slurm client command."""
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self.environment,
+                              universal_newlines=True, timeout=60)
+        if check and done.returncode:
+            raise RuntimeError(f"{command}: {done.stdout}")
+        return done.stdout
+
+    def restore(self):
+        """As after the start, whatever a failed test has left."""
+        for name in ("slurmctld", *NODES):
+            if name not in self.processes or self.processes[name].poll() is not None:
+                self.start(name)
+        self.wait_until_up()
+        self.run("scancel", "-u", "root", check=False)
+        self.wait_until_empty()
+        self.run("scontrol", "update", f"nodename={','.join(NODES)}", "state=resume", check=False)
+        self.wait_until_idle()
+
+    def wait_until_idle(self):
+        def idle():
+            states = self.run("sinfo", "-h", "-N", "-o", "%T", check=False).split()
+            return len(states) == len(NODES) and all(state == "idle" for state in states)
+        wait_for(idle, "four idle nodes", 180)
+
+    def wait_until_up(self):
+        """After a restart of the controller: every node has registered again."""
+        def up():
+            states = self.run("sinfo", "-h", "-N", "-o", "%T", check=False).split()
+            return len(states) == len(NODES) and not any(state.endswith("*") or state.startswith(("unk", "down")) for state in states)
+        wait_for(up, "four nodes that are up", 180)
+
+    def wait_until_empty(self, seconds=120):
+        wait_for(lambda: not self.run("squeue", "-h").strip(), "an empty queue", seconds)
+
+    def stop(self):
+        """Cancels every job, ends the daemons, removes the directory."""
+        atexit.unregister(self.stop)
+        if "slurmctld" in self.processes:
+            subprocess.run(["scancel", "-u", "root"], env=self.environment, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, timeout=30)
+            time.sleep(0.5)
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def processes():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def read_proc(pid, name):
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def environ_of(pid):
+    return read_proc(pid, "environ").split(b"\0")
+
+
+def parent_of(pid):
+    fields = read_proc(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[1]) if len(fields) > 1 else 0
+
+
+def free_ports(count):
+    """The first of `count` ports in a row that nobody listens on."""
+    # Below those that the kernel gives to clients, and at random: clusters that start side by side do not meet.
+    start = 20000 + random.SystemRandom().randrange(1500) * 8
+    while not all(port_is_free(start + offset) for offset in range(count)):
+        start += count
+    return start
+
+
+def port_is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False

@@ -1,0 +1,6 @@
+"""improvelib: a model that uses IMPROVE's library, in an environment of its own, beside everything else."""
+from tests import lanes
+
+
+def load_tests(loader, tests, pattern):
+    return lanes.load_folder(loader, pattern, __name__, 1)

@@ -1,0 +1,46 @@
+"""pages: what the tests take out of README.md and docs/*.md.
+
+    page -> code_blocks -> {file name in the first line: text}       page -> commands -> [(command, output)]
+"""
+import os
+import re
+
+from tests.support import REPOSITORY
+
+
+def read_page(name):
+    with open(os.path.join(REPOSITORY, *name.split("/")), encoding="utf-8") as file:
+        return file.read()
+
+
+def code_blocks(name):
+    """The ```python blocks of a page, by the file that each names: `# NAME.py: ...`, or its docstring's first word."""
+    blocks = re.findall(r"^```python\n(.*?)^```$", read_page(name), re.MULTILINE | re.DOTALL)
+    return {file_of(block): block for block in blocks}
+
+
+def file_of(block):
+    match = re.match(r'# (\w+\.py)|(?:#!.*\n)?"""(\w+):', block)
+    return match.group(1) or match.group(2) + ".py"
+
+
+def commands(name):
+    """[(command, [lines of its output])] of a page's indented blocks: a command stands behind `$ `."""
+    found, output = [], None
+    for line in read_page(name).split("\n"):
+        if line.startswith("    $ "):
+            output = []
+            found.append((line[6:], output))
+        elif line and not line.startswith("    "):
+            output = None       # a block ends; an empty line may be part of it
+        elif output is not None:
+            output.append(line[4:])
+    return found
+
+
+def write_code(name, directory):
+    """Writes a page's python blocks into a directory."""
+    os.makedirs(directory, exist_ok=True)
+    for file_name, text in code_blocks(name).items():
+        with open(os.path.join(directory, file_name), "w", encoding="utf-8") as file:
+            file.write(text)
