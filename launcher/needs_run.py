@@ -197,12 +197,14 @@ def without_unneeded(tasks, why, tree):
 
 def untracked_outputs(tasks, tree):
     """Names of tasks whose directory holds files, but no status: some other program's."""
+    # A runner that starts now writes the status before its stage writes a file: seen afterwards, it is there.
     return [task.name for task in tasks if task.stage != "collect" and tree.status(task.name) is None
-            and holds_files(tree.path(task.name))]
+            and holds_outputs(tree.path(task.name)) and tree.status_now(task.name) is None]
 
 
-def holds_files(directory):
+def holds_outputs(directory):
+    """Whether there is more than a log, claims, and a status that is just being written."""
     try:
-        return any(name != "log.txt" and not name.startswith(".") for name in os.listdir(directory))
+        return any(name != "log.txt" and not name.startswith((".", "stage_status.json")) for name in os.listdir(directory))
     except OSError:
         return False

@@ -1,7 +1,7 @@
 """lanes: the test classes of a folder, several at a time, each lane a Python of its own.
 
     load_tests of a folder  ->  Folder, a suite; the first one that runs starts the lanes of all
-    lane (python3 tests/lanes.py FD)  <-  the names of the tests of one class, until there is none left
+    lane (python3 tests/lanes.py FD NICE)  <-  the names of the tests of one class, until there is none left
                                       ->  what became of each test; None at the end of the class
 
 The result that was given hears of each test as if it had run here: failures with their whole text,
@@ -20,6 +20,7 @@ REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PATIENCE = 60       # seconds that an interrupted lane has to stop its clusters
 FOLDERS = []        # all that load_tests has made
 ENOUGH = 8          # lanes that compute
+NICE = 10           # how far these give way to those that mostly wait, whose clusters are to answer in time
 
 
 class ToldByLane(Exception):
@@ -42,13 +43,14 @@ class Named:
         return None
 
 
-def cores():
-    return max(2, min(ENOUGH, len(os.sched_getaffinity(0))))
+def computing():
+    """Lanes that compute: one a core, and two for the moments in which these wait, too."""
+    return min(ENOUGH, len(os.sched_getaffinity(0)) + 2)
 
 
 def load_folder(loader, pattern, package, count=None, first=()):
     """What load_tests of a package returns: `count` lanes of its own for tests that mostly wait; None: those that compute
-    share a lane a core with other such folders. Classes with one of the names in `first` begin, in that order."""
+    share their lanes with other such folders. Classes with one of the names in `first` begin, in that order."""
     folder = os.path.dirname(sys.modules[package].__file__)
     top = os.path.abspath(os.path.join(folder, *[".."] * (package.count(".") + 1)))
     found = loader.discover(folder, pattern or "test*.py", top_level_dir=top)
@@ -114,7 +116,7 @@ def run_folders(folders, result):
 def pools(folders):
     """[(folders, lanes for them)]"""
     shared = [folder for folder in folders if folder.count is None]
-    return [([folder], folder.count) for folder in folders if folder.count is not None] + [(shared, cores())]
+    return [([folder], folder.count) for folder in folders if folder.count is not None] + [(shared, computing())]
 
 
 def end(lanes):
@@ -143,9 +145,10 @@ class Lane:
         self.connection, theirs = Pipe()
         options = [word for option in sys.warnoptions for word in ("-W", option)]
         flags = [name for name in ("buffer", "tb_locals") if getattr(self.result, name, False)]
+        nice = NICE if self.folders[0].count is None else 0
         # In a session of its own: ^C at the terminal is answered here.
         self.process = subprocess.Popen(
-            [sys.executable, *options, os.path.abspath(__file__), str(theirs.fileno()), *flags],
+            [sys.executable, *options, os.path.abspath(__file__), str(theirs.fileno()), str(nice), *flags],
             pass_fds=[theirs.fileno()], start_new_session=True)
         theirs.close()
         self.take_next()
@@ -254,7 +257,8 @@ class Teller(unittest.TestResult):
             self.note("addError", subtest, self.errors[-1][1])
 
 
-def main(descriptor, flags):
+def main(descriptor, nice, flags):
+    os.nice(nice)
     # What a shell starts in the background ignores ^C; a lane is stopped by it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.set_inheritable(descriptor, False)
@@ -275,4 +279,4 @@ def main(descriptor, flags):
 
 if __name__ == "__main__":
     sys.path[0] = REPOSITORY
-    main(int(sys.argv[1]), sys.argv[2:])
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

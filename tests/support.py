@@ -83,15 +83,15 @@ def copy_renamed(source, target):
             shutil.copystat(path, path.replace(source, target, 1))
 
 
-PATIENCE = 900      # seconds for one command: a real cluster beside other tests on two cores is slow
+PATIENCE = 600      # seconds for whatever a test waits for: a real cluster beside other tests on two cores is slow
 
 
-def wait_for(condition, what, seconds=60):
-    """Returns once the condition is true; RuntimeError after so many seconds."""
-    deadline = time.time() + seconds
+def wait_for(condition, what, more=lambda: ""):
+    """Returns once the condition is true; RuntimeError, with what more() says, if that takes too long."""
+    deadline = time.time() + PATIENCE
     while not condition():
         if time.time() > deadline:
-            raise RuntimeError(f"{what} did not come in {seconds} s")
+            raise RuntimeError(f"{what} did not come in {PATIENCE} s {more()}")
         time.sleep(0.05)
 
 

@@ -223,7 +223,7 @@ def slurm(table, options):
         for _ in range(stages):
             before = cluster.run("sbatch", "--parsable", *([f"--dependency=aftercorr:{before}"] if before else []),
                                  script(elements, ROW // stages)).strip()
-        cluster.wait_until_empty(PATIENCE)
+        cluster.wait_until_empty()
 
     try:
         aligned = table.measure(f"Slurm: {ROW} arrays of {rows} bare stages by hand", lambda: by_hand(rows, ROW))
@@ -247,7 +247,7 @@ def on_slurm(table, cluster, what, *arguments, settings=(), **about):
 
     def ours():
         workflow("--executor", "slurm", *arguments, environment=environment)
-        cluster.wait_until_empty(PATIENCE)
+        cluster.wait_until_empty()
     return table.measure("Slurm: " + what, ours, before=remove_results, **about)
 
 

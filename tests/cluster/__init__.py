@@ -1,7 +1,7 @@
 """cluster: tests of the workflows on a real Slurm. They mostly wait: each lane has a cluster of its own."""
 from tests import lanes
 
-LANES = 4
+LANES = 6
 LONGEST = ("TimeLimitTest", "FusedFaultsTest", "CrossStudyTest", "LaunchFaultsTest", "ControllerFaultsTest", "NodeFaultsTest", "TaskFaultsTest", "SlurmTest")
 
 

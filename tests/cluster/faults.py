@@ -91,7 +91,7 @@ class FaultCase(WorkCase):
     def let_go(self):
         """The held task goes on; returns when all tasks are done."""
         self.write("go", "")
-        self.wait_for_end()
+        self.cluster.wait_until_empty()
         self.assert_all_done()
 
     def status(self):
@@ -148,22 +148,14 @@ class FaultCase(WorkCase):
         self.assertEqual({name: state for name, state in states.items() if state[0] != "done"}, {})
 
     def wait_for_running(self, name):
-        wait_for(lambda: self.elements().get(name, [""])[0] == "RUNNING" and self.file_state(name) == "running", name, 60)
-
-    def wait_for_end(self):
-        """Until no job waits or runs; jobs that Slurm put back need not wait out their two minutes."""
-        def ended():
-            for job in {element[2] for element in self.elements().values() if element[1] == "BeginTime"}:
-                self.cluster.hasten(job)
-            return not self.cluster.run("squeue", "-h").strip()
-        wait_for(ended, "an empty queue", 90)
+        wait_for(lambda: self.elements().get(name, [""])[0] == "RUNNING" and self.file_state(name) == "running", name)
 
     def assert_completes(self, again=()):
         """The same command ends well, runs only what was not done, and gives the undisturbed tables."""
         before = {name for name in CAMPAIGN if self.file_state(name) == "done"}
         started = len(self.starts()) if os.path.exists(self.path("starts.txt")) else 0
         ended = self.launch()
-        self.wait_for_end()
+        self.cluster.wait_until_empty()
         states = self.assert_status_is_true()
         self.assertEqual({state for state, _ in states.values()}, {"done"}, (ended, states))
         names = [row[2] for row in self.starts()][started:]
@@ -189,9 +181,11 @@ class FaultCase(WorkCase):
 
 
 def kill_hard(runner):
-    """The runner and its stage, with no time for a word."""
-    stages = subprocess.check_output(["pgrep", "-P", str(runner)]).split()
-    for pid in (runner, *map(int, stages)):
+    """The runner and its stage, with no time for a word; its status says running a moment before there is a stage."""
+    def stages():
+        return subprocess.run(["pgrep", "-P", str(runner)], stdout=subprocess.PIPE).stdout.split()
+    wait_for(stages, "the stage")
+    for pid in (runner, *map(int, stages())):
         os.kill(pid, signal.SIGKILL)
 
 

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 
-from tests.support import wait_for
+from tests.support import PATIENCE, wait_for
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scancel", "scontrol")
 NODES = ("n1", "n2", "n3", "n4")
@@ -90,6 +90,10 @@ class Cluster:
             file.write(CONFIGURATION.format(
                 directory=self.directory, controller=first, ports=f"{first + 1}-{first + 4}", more=more,
                 largest_array=largest_array, slurmd_timeout=slurmd_timeout, munge=self.munge_socket()))
+        # A busy machine may answer late: a launch that is sent a second time drains its node. Clients keep Slurm's 10 s.
+        self.patient = os.path.join(self.directory, "daemons.conf")
+        with open(self.patient, "w") as file:
+            file.write(f"include {self.configuration}\nMessageTimeout=100\nTCPTimeout=30\n")
         self.environment = dict(os.environ, SLURM_CONF=self.configuration)
         self.processes = {}
         atexit.register(self.stop)
@@ -114,12 +118,12 @@ class Cluster:
             ["munged", "--foreground", "--force", f"--key-file={key}", f"--socket={self.munge_socket()}",
              f"--pid-file={directory}/pid", f"--log-file={directory}/log", f"--seed-file={directory}/seed"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(lambda: os.path.exists(self.munge_socket()), "munged's socket", 20)
+        wait_for(lambda: os.path.exists(self.munge_socket()), "munged's socket")
 
     def start(self, name):
         """Starts 'slurmctld' or a node's slurmd, in the foreground under our eyes."""
-        command = ["slurmctld", "-D", "-f", self.configuration] if name == "slurmctld" else \
-            ["slurmd", "-D", "-f", self.configuration, "-N", name]
+        command = ["slurmctld", "-D", "-f", self.patient] if name == "slurmctld" else \
+            ["slurmd", "-D", "-f", self.patient, "-N", name]
         self.processes[name] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                                 env=self.environment, start_new_session=True)
 
@@ -127,12 +131,15 @@ class Cluster:
         """Ends one daemon and waits for it."""
         process = self.processes.pop(name)
         process.send_signal(number)
-        process.wait(30)
+        process.wait(PATIENCE)
+
+    def has(self, pid):
+        """A process of this cluster; a slurmstepd's configuration is that of the daemons."""
+        return any(word.startswith(f"SLURM_CONF={self.directory}/".encode()) for word in environ_of(pid))
 
     def kill_steps(self, node):
         """kill -9 of all that runs for jobs on a node, slurmstepd first: nobody is left to tell the controller."""
-        jobs = [pid for pid in processes() if f"SLURMD_NODENAME={node}".encode() in environ_of(pid)
-                and f"SLURM_CONF={self.configuration}".encode() in environ_of(pid)]
+        jobs = [pid for pid in processes() if f"SLURMD_NODENAME={node}".encode() in environ_of(pid) and self.has(pid)]
         for pid in sorted({parent_of(pid) for pid in jobs} - set(jobs)) + jobs:
             if pid > 1 and (pid in jobs or b"slurmstepd" in read_proc(pid, "cmdline")):
                 try:
@@ -147,8 +154,7 @@ class Cluster:
         come, for the end of the new attempt if both are on one node.
         """
         step = f"slurmstepd: [{job}.".encode()
-        if not any(step in read_proc(pid, "cmdline") and f"SLURM_CONF={self.configuration}".encode() in environ_of(pid)
-                   for pid in processes()):
+        if not any(step in read_proc(pid, "cmdline") and self.has(pid) for pid in processes()):
             self.run("scontrol", "update", f"JobId={job}", "StartTime=now", check=False)
 
     def run(self, *command, check=True):
@@ -174,17 +180,29 @@ class Cluster:
         def idle():
             states = self.run("sinfo", "-h", "-N", "-o", "%T", check=False).split()
             return len(states) == len(NODES) and all(state == "idle" for state in states)
-        wait_for(idle, "four idle nodes", 180)
+        wait_for(idle, "four idle nodes", self.story)
 
     def wait_until_up(self):
         """After a restart of the controller: every node has registered again."""
         def up():
             states = self.run("sinfo", "-h", "-N", "-o", "%T", check=False).split()
             return len(states) == len(NODES) and not any(state.endswith("*") or state.startswith(("unk", "down")) for state in states)
-        wait_for(up, "four nodes that are up", 180)
+        wait_for(up, "four nodes that are up", self.story)
 
-    def wait_until_empty(self, seconds=120):
-        wait_for(lambda: not self.run("squeue", "-h").strip(), "an empty queue", seconds)
+    def wait_until_empty(self):
+        """Until no job waits or runs; what Slurm has put back need not wait out its two minutes."""
+        def empty():
+            jobs = [line.split(None, 1) for line in self.run("squeue", "-r", "-h", "-o", "%A %r").splitlines()]
+            for job in {job for job, reason in jobs if reason == "BeginTime"}:
+                self.hasten(job)
+            return not jobs
+        wait_for(empty, "an empty queue", self.story)
+
+    def story(self):
+        """What a wait in vain may come from."""
+        with open(os.path.join(self.directory, "log", "slurmctld.log"), errors="replace") as file:
+            log = "".join(file.readlines()[-40:])
+        return "\n".join(("", self.run("squeue", "-r", check=False), self.run("sinfo", "-N", "-o", "%N %T %E", check=False), log))
 
     def stop(self):
         """Cancels every job, ends the daemons, removes the directory."""

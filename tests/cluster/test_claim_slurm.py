@@ -7,7 +7,7 @@ import sys
 import unittest
 
 from tests.cluster.faults import FaultCase
-from tests.support import REPOSITORY, RUN_MODEL, TOY_MODEL, wait_for
+from tests.support import PATIENCE, REPOSITORY, RUN_MODEL, TOY_MODEL, wait_for
 
 MODEL = "models/A/split_0"
 
@@ -32,13 +32,13 @@ class SixWaysTest(FaultCase):
         script = glob.glob(self.path("out/launches/*/train.sbatch"))[0]
         job = self.cluster.run("sbatch", "--parsable", "--array=0", script).strip()                 # 6: its script again
         log = self.path("out", MODEL, "log.txt")
-        wait_for(lambda: self.read(log).count("has this task") == 5, "five that wait", 60)
+        wait_for(lambda: self.read(log).count("has this task") == 5, "five that wait")
         self.write("go", "")
-        codes = [process.wait(60) for process in ways]
+        codes = [process.wait(PATIENCE) for process in ways]
         for process in ways:
             process.communicate()
         self.assertEqual(codes, [0, 0, 0, 0])
-        self.wait_for_end()
+        self.cluster.wait_until_empty()
         self.assertEqual([row[2] for row in self.starts()].count(MODEL), 1)
         self.assertIn("COMPLETED", self.cluster.run("scontrol", "show", "job", job))
         self.assert_all_done()
@@ -70,9 +70,9 @@ class SixWaysTest(FaultCase):
     def test_wait_attaches_to_a_launch_that_is_in_the_queue(self):
         self.launch_and_hold()
         process = self.start(*self.waiting_command())
-        wait_for(lambda: len(glob.glob(self.path("out/launches/*/withdrawn_plan.json"))) == 1, "the attachment", 60)
+        wait_for(lambda: process.poll() is not None or len(glob.glob(self.path("out/launches/*/withdrawn_plan.json"))) == 1, "the attachment")
         self.write("go", "")
-        out, errors = process.communicate(timeout=120)
+        out, errors = process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 0, out + errors)
         self.assertIn("scores: 4 of 4", out)
 
@@ -102,7 +102,7 @@ class NeverStartsTest(FaultCase):
         self.addCleanup(self.partition, MaxTime="INFINITE")
         self.partition(MaxTime="10")
         self.launch()
-        wait_for(lambda: self.says()[0] == 4, "Slurm's word on all elements", 60)      # for a while it calls some PartitionConfig
+        wait_for(lambda: self.says()[0] == 4, "Slurm's word on all elements")      # for a while it calls some PartitionConfig
         text = self.says()[1]
         self.assertIn("can never start: its --time is above the partition's limit\n  try: lower --time in the template", text)
         self.assertIn("it cannot go on by itself", text)
@@ -114,11 +114,11 @@ class NeverStartsTest(FaultCase):
         self.addCleanup(self.partition, State="UP")
         self.partition(State="DOWN")
         self.launch()
-        wait_for(lambda: "PartitionDown" in self.cluster.run("squeue", "-h", "-o", "%r"), "Slurm's word", 30)
+        wait_for(lambda: "PartitionDown" in self.cluster.run("squeue", "-h", "-o", "%r"), "Slurm's word")
         self.assertIn("can never start: its partition is down", self.says()[1])
         for job in set(self.cluster.run("squeue", "-h", "-o", "%A").split()):
             self.cluster.run("scontrol", "hold", job, check=False)
-        wait_for(lambda: "JobHeld" in self.cluster.run("squeue", "-h", "-o", "%r"), "Slurm's word", 30)
+        wait_for(lambda: "JobHeld" in self.cluster.run("squeue", "-h", "-o", "%r"), "Slurm's word")
         self.assertIn("can never start: it is held by", self.says()[1])
 
     def test_a_template_that_slurm_refuses_submits_nothing_and_names_the_line(self):

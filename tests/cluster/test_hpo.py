@@ -11,7 +11,7 @@ import tests  # noqa: F401  (puts stages/ on the path)
 from baseline.model import DEFAULTS, read_responses, train_model
 from tests.cluster import slurm_cluster
 from tests.hpo_case import LOCAL, RATE, HpoCase
-from tests.support import CLEAN, REPOSITORY, STAGES, TOY_MODEL, WorkCase, wait_for
+from tests.support import CLEAN, PATIENCE, REPOSITORY, STAGES, TOY_MODEL, WorkCase, wait_for
 
 class RefusalsTest(HpoCase):
     def refused(self, *parts, arguments=(), space=None):
@@ -80,10 +80,10 @@ class LocalTest(HpoCase):
         process = self.start(sys.executable, os.path.join(REPOSITORY, "workflow_hpo.py"), "--model", "toy", "--model_dir", TOY_MODEL,
                              "--input_dir", "raw", "--output_dir", "out", "--hyperparameter_file", "space.json", "--source", "A",
                              "--max_evals", "4", *LOCAL, TOY_FAULTS=f"train 0002 wait:{self.path('never')}", TOY_STARTS=self.path("starts.txt"))
-        wait_for(lambda: os.path.exists(self.path("out/A/trials/0002/split_0")), "the third trial", 60)
+        wait_for(lambda: os.path.exists(self.path("out/A/trials/0002/split_0")), "the third trial")
         params = self.read("out/A/trials/0002/params.json")
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         self.assertNotIn(2, self.trials())
         self.assertEqual(self.run_hpo(*LOCAL, "--max_evals", "4").code, 0)
         self.assertEqual(json.loads(params), self.trials()[2]["params"])
@@ -177,11 +177,11 @@ class SlurmTest(HpoCase):
         self.assertEqual(ended.code, 0, ended)
         arrays = [line.split()[0] for line in ended.out.splitlines() if len(line.split()) == 3 and line.split()[1].isdigit()]
         self.assertEqual(arrays, ["preprocess_0", "trial_0", "collect"])
-        wait_for(lambda: self.kill_training("0004"), "the training of the fifth trial", 60)
-        wait_for(lambda: self.cluster.run("squeue", "-h", "-w", "n2", "-t", "R"), "a job on n2", 60)
+        wait_for(lambda: self.kill_training("0004"), "the training of the fifth trial")
+        wait_for(lambda: self.cluster.run("squeue", "-h", "-w", "n2", "-t", "R"), "a job on n2")
         self.lose_node("n2")
         self.cluster.start("n2")
-        self.let_requeued_start()
+        self.cluster.wait_until_empty()
         states = {row["trial"]: row["state"] for row in self.table("hpo_results.csv")}
         self.assertEqual(len(states), 40)
         self.assertEqual(states["4"], "failed")
@@ -208,17 +208,6 @@ class SlurmTest(HpoCase):
         """The node's daemon and everything that ran on it are gone at once."""
         self.cluster.kill(node, signal.SIGKILL)
         self.cluster.kill_steps(node)
-
-    def let_requeued_start(self):
-        """A requeued job waits two minutes (BeginTime); nobody wants to wait for that here."""
-        deadline = time.time() + 240
-        while self.cluster.run("squeue", "-h").strip():
-            self.assertLess(time.time(), deadline, self.cluster.run("squeue"))
-            for line in self.cluster.run("squeue", "-r", "-h", "-o", "%A %r").splitlines():
-                job, _, reason = line.partition(" ")
-                if reason == "BeginTime":
-                    self.cluster.hasten(job)
-            time.sleep(1)
 
     def test_the_chunks_of_a_throttled_search_follow_one_another(self):
         ended = self.run_hpo("--max_evals", "8", "--max_array", "3", "--max_running", "2", "--executor", "slurm",

@@ -16,7 +16,7 @@ from tests.cluster import slurm_cluster
 from tests.support import wait_for
 cluster = slurm_cluster.shared()
 cluster.run("sbatch", "--array=0-3", "--output=/dev/null", "--wrap", "sleep 1000")
-wait_for(lambda: cluster.run("squeue", "-r", "-h", "-t", "R").count("\\n") == 4, "four tasks", 60)
+wait_for(lambda: cluster.run("squeue", "-r", "-h", "-t", "R").count("\\n") == 4, "four tasks")
 with open("directory", "w") as file:
     file.write(cluster.directory)
 time.sleep(1000)
@@ -32,12 +32,12 @@ class KilledTest(WorkCase):
         process = self.start(sys.executable, "-c", IN_THE_MIDDLE)
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
-        wait_for(lambda: os.path.exists(self.path("directory")) and self.read("directory"), "the cluster", 90)
+        wait_for(lambda: os.path.exists(self.path("directory")) and self.read("directory"), "the cluster")
         directory = self.read("directory")
         for program, count in (("munged", 1), ("slurmctld", 1), ("slurmd", 4), ("slurmstepd", 4), ("sleep", 4)):
-            wait_for(lambda: self.programs_of(directory).count(program) == count, f"{count} {program}", 20)
+            wait_for(lambda: self.programs_of(directory).count(program) == count, f"{count} {program}")
         process.send_signal(signal.SIGKILL)
-        wait_for(lambda: not self.programs_of(directory), "the end of all that the test process has started", 30)
+        wait_for(lambda: not self.programs_of(directory), "the end of all that the test process has started")
 
     def programs_of(self, directory):
         """Names of the programs that have the cluster's directory in their words or in their environment."""

@@ -6,7 +6,7 @@ import sys
 import time
 import unittest
 
-from tests.support import REPOSITORY, TOY_MODEL, wait_for
+from tests.support import PATIENCE, REPOSITORY, TOY_MODEL, wait_for
 from tests.cluster.faults import CAMPAIGN, OF_MODEL_A, FaultCase
 
 
@@ -18,7 +18,7 @@ class LaunchFaultsTest(FaultCase):
         self.assertEqual(ended.code, 1, ended)
         self.assertIn("QOSMaxSubmitJobPerUserLimit", ended.err)
         self.assertIn("2 tasks are not: infer_0", ended.err)
-        self.wait_for_end()
+        self.cluster.wait_until_empty()
         states = self.assert_status_is_true()
         self.assertEqual({name for name, (state, _) in states.items() if state == "not run"},
                          {"infer/A-A/split_0", "infer/B-A/split_0"})
@@ -29,7 +29,7 @@ class LaunchFaultsTest(FaultCase):
         ended = self.campaign(**self.faulty_sbatch("refuse:2"))
         self.assertEqual(ended.code, 1, ended)
         self.assertIn("6 tasks are not: train, infer_0, infer_1", ended.err)
-        self.wait_for_end()
+        self.cluster.wait_until_empty()
         self.assert_completes()
 
     def test_where_every_array_is_refused_there_is_no_launch(self):
@@ -40,7 +40,7 @@ class LaunchFaultsTest(FaultCase):
     def test_a_launcher_killed_after_sbatch_and_before_writing_the_id_down(self):
         ended = self.campaign(TOY_FAULTS=f"train models/A/split_0 wait:{self.path('go')}", **self.faulty_sbatch("kill:2"))
         self.assertEqual(ended.code, -signal.SIGKILL)
-        wait_for(lambda: "models/A/split_0" in self.elements(), "the job that nobody wrote down", 30)
+        wait_for(lambda: "models/A/split_0" in self.elements(), "the job that nobody wrote down")
         launch = os.path.join(self.path("out/launches"), os.listdir(self.path("out/launches"))[0])
         with open(os.path.join(launch, "jobs.tsv")) as file:
             self.assertEqual([line.split("\t")[0] for line in file], ["preprocess_0"])
@@ -48,7 +48,7 @@ class LaunchFaultsTest(FaultCase):
         self.assertEqual(self.assert_status_is_true()["models/A/split_0"][0], "running")
         self.assert_refused(self.campaign(), "are in a live launch", "job ", "models/A/split_0 first")
         self.write("go", "")
-        self.wait_for_end()
+        self.cluster.wait_until_empty()
         self.assert_completes()
 
     def test_cancel_ends_the_jobs_of_this_run_and_no_others(self):
@@ -58,7 +58,7 @@ class LaunchFaultsTest(FaultCase):
         ended = self.run_toy("--executor", "slurm", "--cancel")
         self.assertEqual(ended.code, 0, ended)
         self.assertRegex(ended.out, r"cancelled \d jobs: [\d ]+\n$")
-        wait_for(lambda: not self.elements(), "the end of the cancelled jobs", 60)
+        wait_for(lambda: not self.elements(), "the end of the cancelled jobs")
         self.assertEqual(self.cluster.run("squeue", "-h", "-o", "%i").split(), [other])
         self.cluster.run("scancel", other)
         self.assert_status_is_true()
@@ -67,7 +67,7 @@ class LaunchFaultsTest(FaultCase):
     def test_a_lost_answer_of_sbatch_is_found_by_the_jobs_name(self):
         ended = self.run_impatient(**self.faulty_sbatch("mute:2"))
         self.assertEqual(ended.code, 0, ended)
-        self.wait_for_end()
+        self.cluster.wait_until_empty()
         self.assert_all_done()
         self.assertEqual(len(self.starts()), len(CAMPAIGN))
         self.assertEqual(self.score_values(), self.reference)
@@ -81,12 +81,12 @@ class LaunchFaultsTest(FaultCase):
             # Held back, since a launcher that starts late on a busy machine would rightly find all tasks done.
             go = self.path(f"go{place}")
             both = [self.start(*command, TOY_STARTS=self.path("starts.txt"), TOY_FAULTS=f"preprocess ml_data wait:{go}") for _ in range(2)]
-            errors = [process.communicate(timeout=100)[1] for process in both]
+            errors = [process.communicate(timeout=PATIENCE)[1] for process in both]
             self.write(f"go{place}", "")
             self.assertEqual(sorted(process.returncode for process in both), [0, 2], errors)
             self.assertIn("are in a live launch", "".join(errors))
             self.assertEqual(sorted(self.state_files()), ["submitted", "withdrawn"])
-            self.wait_for_end()
+            self.cluster.wait_until_empty()
             names = [row[2] for row in self.starts()]
             self.assertEqual((len(names), len(set(names))), (6, 6))
 
@@ -108,7 +108,7 @@ class ControllerFaultsTest(FaultCase):
 
     def start_controller(self):
         self.cluster.start("slurmctld")
-        wait_for(lambda: "error" not in self.cluster.run("squeue", "-h", check=False), "the controller", 60)
+        wait_for(lambda: "error" not in self.cluster.run("squeue", "-h", check=False), "the controller")
         self.cluster.wait_until_up()
 
     def test_jobs_that_the_controller_has_forgotten_are_lost_and_run_again(self):
@@ -122,7 +122,7 @@ class ControllerFaultsTest(FaultCase):
                 os.unlink(os.path.join(self.cluster.directory, "state", name))
         self.start_controller()
         # Slurm ends what it finds on a node and does not know.
-        wait_for(lambda: not os.path.exists(f"/proc/{runner}"), "the end of the forgotten task", 60)
+        wait_for(lambda: not os.path.exists(f"/proc/{runner}"), "the end of the forgotten task")
         states = self.assert_status_is_true()
         self.assertLessEqual({states[name][0] for name in OF_MODEL_A}, {"failed", "lost", "not run"})
         self.assert_completes()
@@ -132,7 +132,7 @@ class ControllerFaultsTest(FaultCase):
         self.cluster.kill("slurmctld")
         self.write("go", "")
         self.start_controller()
-        self.wait_for_end()
+        self.cluster.wait_until_empty()
         self.assert_all_done()
         self.assertEqual(len(self.starts()), len(CAMPAIGN))
         self.assertEqual(self.score_values(), self.reference)
@@ -162,13 +162,13 @@ class FullControllerTest(FaultCase):
         self.assertEqual(ended.code, 1, ended)
         self.assertIn("sbatch gave no answer in 4 s", ended.err)
         for _ in range(6):
-            self.wait_for_end()
+            self.cluster.wait_until_empty()
             # The controller counts ended jobs too, until it forgets them.
-            wait_for(lambda: not self.cluster.run("squeue", "-h", "--states=all").strip(), "an empty memory", 60)
+            wait_for(lambda: not self.cluster.run("squeue", "-h", "--states=all").strip(), "an empty memory")
             self.assert_status_is_true()
             if self.run_impatient().code == 0:
                 break
-        self.wait_for_end()
+        self.cluster.wait_until_empty()
         self.assert_all_done()
         self.assertEqual(len(self.starts()), len(CAMPAIGN))
         self.assertEqual(self.score_values(), self.reference)

@@ -55,11 +55,11 @@ class RecoveryCase(WorkCase):
         return self.run_workflow("csa", "--model", "toy", "--model_dir", TOY_MODEL, "--input_dir", "raw", "--output_dir", out, "--executor",
                                  "slurm", *arguments, folder=self.folder, TOY_FAULTS=faults, TOY_STARTS=self.path("starts.txt"))
 
-    def launch(self, seconds=60, **settings):
+    def launch(self, **settings):
         """The command, and the end of its jobs."""
         ended = self.command(**settings)
         self.assertEqual(ended.code, 0, ended)
-        wait_for(lambda: not self.cluster.run("squeue", "-h").strip(), "an empty queue", seconds)
+        self.cluster.wait_until_empty()
         return ended
 
     def assert_each_once_but(self, names):
@@ -113,21 +113,21 @@ class RecoveryTest(RecoveryCase):
 
     def launch_and_complete(self, *arguments):
         self.assertEqual(self.command(*arguments).code, 0)
-        wait_for(lambda: not self.cluster.run("squeue", "-h").strip(), "an empty queue", 60)
+        self.cluster.wait_until_empty()
         self.assert_each_once_but({MODEL_A: 2})
 
     def test_a_node_that_was_lost_is_excluded_from_the_next_launch_and_named(self):
         self.edit("site.sbatch", lambda text: text.replace("#SBATCH --requeue", "#SBATCH --no-requeue"))
         self.assertEqual(self.command(faults=f"train {MODEL_A} wait:{self.path('never')}").code, 0)
-        wait_for(lambda: os.path.exists(self.path("starts.txt")) and MODEL_A in self.read("starts.txt"), "the start of the training", 60)
+        wait_for(lambda: os.path.exists(self.path("starts.txt")) and MODEL_A in self.read("starts.txt"), "the start of the training")
         node = self.status_of(MODEL_A)["host"]
         self.addCleanup(self.cluster.restore)
         self.cluster.run("scontrol", "update", f"nodename={node}", "state=down", "reason=lost")
-        wait_for(lambda: not self.cluster.run("squeue", "-h").strip(), "an empty queue", 60)
+        self.cluster.wait_until_empty()
         lost = {name for _, _, name in self.starts() if self.status_of(name)["state"] != "done"}
         ended = self.command()
         self.assertIn(f" on nodes that were lost: {node} excluded in this launch\n", ended.out)
-        wait_for(lambda: not self.cluster.run("squeue", "-h").strip(), "an empty queue", 60)
+        self.cluster.wait_until_empty()
         self.assert_each_once_but({name: 2 for name in lost})
         self.assertIn(MODEL_A, lost)
         self.assertNotEqual(self.status_of(MODEL_A)["host"], node)
@@ -154,9 +154,8 @@ class TimeLimitTest(RecoveryCase):
         """Without the warning before the limit, which would come at the start of a job of one minute."""
         self.edit("site.sbatch", lambda text: text.replace("#SBATCH --signal", "##SBATCH --signal"))
         self.ask("100M", "00:01:00")
-        both = {"faults": f"train {MODEL_A} eat:200;train {MODEL_B} sleep:175", "seconds": 300}
         for _ in range(3):
-            self.launch(**both)
+            self.launch(faults=f"train {MODEL_A} eat:200;train {MODEL_B} sleep:175")
         self.assert_each_once_but({MODEL_A: 3, MODEL_B: 3})
         self.assertEqual(self.raised(), [[], [(MODEL_A, 150, None, 1), (MODEL_B, None, 120, 1)],
                                          [(MODEL_A, 300, None, 2), (MODEL_B, None, 240, 2)]])

@@ -6,8 +6,7 @@ import shutil
 import unittest
 
 from tests.cluster import slurm_cluster
-from tests.support import CLEAN, WorkCase, wait_for
-
+from tests.support import CLEAN, WorkCase
 
 
 @unittest.skipIf(slurm_cluster.why_not(), slurm_cluster.why_not())
@@ -71,7 +70,7 @@ class SiteTest(WorkCase):
         for out, more in (("single", ()), ("fused", ("--fuse",))):
             ended = self.run_workflow("csa", *words, out, "--executor", "slurm", *more, folder=self.path("project"))
             self.assertEqual(ended.code, 0, ended)
-            wait_for(lambda: not self.cluster.run("squeue", "-h").strip(), "an empty queue", 120)
+            self.cluster.wait_until_empty()
             self.assertIn(f"=== outputs are written in {self.path('node')}/outputs.", self.read(out, "models/gCSI/split_0/log.txt"))
             self.assertEqual(self.read(out, "scores/all_scores.csv"), self.read("direct/scores/all_scores.csv"))
         self.assertEqual([name for name in os.listdir(self.path("node")) if not name.endswith(".lock")], [])

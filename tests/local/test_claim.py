@@ -11,7 +11,7 @@ from unittest import mock
 from runner import attempt, claim, course
 from runner.task import Task
 from tests.runner_case import RunnerCase
-from tests.support import RUN_MODEL, wait_for
+from tests.support import PATIENCE, RUN_MODEL, wait_for
 
 
 class ClaimTest(RunnerCase):
@@ -50,7 +50,7 @@ class ClaimTest(RunnerCase):
             wait_for(lambda: self.read("out/log.txt").count("has this task") == 5, "five that wait")
             self.write("go", "")
             for process in many:
-                process.communicate(timeout=60)
+                process.communicate(timeout=PATIENCE)
             self.assertEqual(([process.returncode for process in many], self.starts()), ([code] * 6, 1))
             self.assertEqual([name for name in os.listdir(self.path("out")) if name.startswith(".")], [])
             os.unlink(self.path("go"))
@@ -75,7 +75,7 @@ class ClaimTest(RunnerCase):
         first.wait()
         self.wait_for_starts(2)
         self.write("go", "")
-        second.communicate(timeout=60)
+        second.communicate(timeout=PATIENCE)
         self.assertEqual((second.returncode, self.out_status("out")["state"]), (0, "done"))
 
     def test_a_claim_of_a_lost_node_is_dead_after_five_minutes_without_a_sign_of_life(self):
@@ -87,7 +87,7 @@ class ClaimTest(RunnerCase):
         self.assertEqual(self.starts(), 0)
         past = time.time() - 301
         os.utime(self.path("out/.claim.1"), (past, past))
-        waiting.communicate(timeout=60)
+        waiting.communicate(timeout=PATIENCE)
         self.assertEqual((waiting.returncode, self.starts()), (0, 1))
 
     def test_a_requeued_element_takes_its_own_claim_over_at_once(self):
@@ -119,7 +119,7 @@ class ClaimTest(RunnerCase):
             wait_for(lambda: self.read("out/log.txt").count("has this task") == 4, "four that wait")
             self.write("go", "")
             for process in many:
-                process.communicate(timeout=60)
+                process.communicate(timeout=PATIENCE)
             self.assertEqual(self.starts(), 1)
             os.unlink(self.path("go"))
 
@@ -130,10 +130,10 @@ class ClaimTest(RunnerCase):
         second = self.start_runner()
         wait_for(lambda: "has this task" in self.read("out/log.txt"), "the second one")
         second.send_signal(signal.SIGTERM)
-        second.communicate(timeout=30)
+        second.communicate(timeout=PATIENCE)
         self.assertEqual((second.returncode, self.out_status("out")["state"]), (143, "running"))
         self.write("go", "")
-        first.communicate(timeout=60)
+        first.communicate(timeout=PATIENCE)
         self.assertEqual((first.returncode, self.starts()), (0, 1))
 
     def claim_of(self):
@@ -146,7 +146,7 @@ class ClaimTest(RunnerCase):
         began = claim.process_started(process.pid)
         self.assertTrue(began)
         process.kill()
-        wait_for(lambda: "Z" in claim.first_line(f"/proc/{process.pid}/stat"), "the zombie", 10)
+        wait_for(lambda: "Z" in claim.first_line(f"/proc/{process.pid}/stat"), "the zombie")
         self.assertEqual(claim.process_started(process.pid), [])
 
     def test_a_claim_is_touched_while_its_owner_waits_for_inputs(self):

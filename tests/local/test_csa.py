@@ -9,7 +9,7 @@ import sys
 import time
 import unittest
 
-from tests.support import REPOSITORY, RUN_MODEL, TOY_MODEL, WorkCase, wait_for, write_benchmark
+from tests.support import PATIENCE, REPOSITORY, RUN_MODEL, TOY_MODEL, WorkCase, wait_for, write_benchmark
 
 LOCAL = ("--executor", "local")
 # ^C just when a task has been started and nobody knows of it yet.
@@ -258,7 +258,7 @@ class LocalTest(WorkCase):
                 break
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 130)
         self.assertIn("the same command goes on", errors)
         self.assertEqual(self.status_of("models/A/split_0")["state"], "interrupted")
@@ -275,7 +275,7 @@ class LocalTest(WorkCase):
         process = self.start(sys.executable, "-c", INTERRUPTED_START.format(REPOSITORY), "--model", "toy", "--model_dir",
                              TOY_MODEL, "--input_dir", "raw", "--output_dir", "out", *LOCAL,
                              TOY_FAULTS=f"preprocess ml_data wait:{self.path('never')}")
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 130, errors)
         self.wait_until_nothing_is_left()
         self.assertEqual(self.run_toy(*LOCAL).code, 0)
@@ -284,9 +284,9 @@ class LocalTest(WorkCase):
         write_benchmark(self.path("raw"), ("A", "B"))
         process = self.start("nohup", sys.executable, os.path.join(REPOSITORY, "workflow_csa.py"), "--model", "toy", "--model_dir",
                              TOY_MODEL, "--input_dir", "raw", "--output_dir", "out", *LOCAL, TOY_STARTS=self.path("starts.txt"))
-        wait_for(lambda: os.path.exists(self.path("starts.txt")), "the first task", 60)
+        wait_for(lambda: os.path.exists(self.path("starts.txt")), "the first task")
         process.send_signal(signal.SIGHUP)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 0, errors)
 
     def test_a_dry_run_starts_nothing_and_its_line_works_by_hand(self):

@@ -8,7 +8,7 @@ import unittest
 
 from launcher import whole_file
 from tests.campaign import LOCAL, CampaignCase
-from tests.support import TOY_MODEL, wait_for
+from tests.support import PATIENCE, TOY_MODEL, wait_for
 
 
 @unittest.skipIf(os.geteuid() != 0, "a small disk can be mounted by root only")
@@ -55,7 +55,7 @@ class DiskTest(CampaignCase):
         wait_for(lambda: (whole_file.read_json(path) or {}).get("state") == "running", "the training")
         self.fill()
         self.write("go", "")
-        out, errors = process.communicate(timeout=100)
+        out, errors = process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 1, out + errors)
         self.assertNotIn("Traceback", errors)
         self.assertIn("tasks are not done; the same command runs them again", errors)

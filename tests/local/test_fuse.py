@@ -5,7 +5,7 @@ import signal
 import unittest
 
 from tests.campaign import CampaignCase
-from tests.support import RUN_MODEL, TOY_MODEL, wait_for
+from tests.support import PATIENCE, RUN_MODEL, TOY_MODEL, wait_for
 
 ROW = ["ml_data/A-A/split_0", "models/A/split_0", "infer/A-A/split_0", "ml_data/A-B/split_0", "infer/A-B/split_0"]
 
@@ -70,7 +70,7 @@ class RowsTest(CampaignCase):
         wait_for(lambda: "models/A/split_0" in self.started(), "the training")
         runner = self.status_of("models/A/split_0")["pid"]
         os.kill(runner, signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 1)
         self.assertEqual(self.states(), {"ml_data/A-A/split_0": "done", "models/A/split_0": "interrupted", "infer/A-A/split_0": "not run",
                                          "ml_data/A-B/split_0": "not run", "infer/A-B/split_0": "not run", "scores": "failed"})
@@ -149,7 +149,7 @@ class GpusTest(CampaignCase):
         return self.start("bash", RUN_MODEL, "--task", tasks, "0", "2", CUDA_VISIBLE_DEVICES="0", **settings)
 
     def test_several_tasks_of_a_job_run_side_by_side_with_the_cores_divided(self):
-        self.start_preprocessing(TASKS_AT_ONCE="2", SLURM_CPUS_PER_TASK="5").communicate(timeout=60)
+        self.start_preprocessing(TASKS_AT_ONCE="2", SLURM_CPUS_PER_TASK="5").communicate(timeout=PATIENCE)
         self.assertEqual(self.most_at_a_time(), {"0": 2})
         self.assertEqual(set(self.read("threads.txt").split()), {"2"})
         names = [f"ml_data/A-A/split_{k}" for k in (0, 1)]
@@ -159,14 +159,14 @@ class GpusTest(CampaignCase):
         process = self.start_preprocessing(TASKS_AT_ONCE="1", TOY_FAULTS=f"preprocess ml_data wait:{self.path('never')}")
         self.wait_for_state("ml_data/A-A/split_0", "running")
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual((process.returncode, self.status_of("ml_data/A-A/split_0")["state"]), (143, "interrupted"))
         self.assertFalse(os.path.exists(self.path("out/ml_data/A-A/split_1/stage_status.json")))
         process = self.start_preprocessing(TASKS_AT_ONCE="2", TOY_FAULTS=f"preprocess ml_data wait:{self.path('never')}")
         for k in (0, 1):
             self.wait_for_state(f"ml_data/A-A/split_{k}", "running")
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual([self.status_of(f"ml_data/A-A/split_{k}")["state"] for k in (0, 1)], ["interrupted"] * 2)
         self.assertEqual(process.returncode, 143)
 

@@ -9,7 +9,7 @@ import unittest
 
 import tests  # noqa: F401  (puts stages/ on the path)
 from tests.campaign import ALL, LOCAL, CampaignCase
-from tests.support import REPOSITORY, RUN_MODEL, TOY_MODEL
+from tests.support import PATIENCE, REPOSITORY, RUN_MODEL, TOY_MODEL
 from tree.results_tree import Tree
 
 DATA, MODEL, INFER = "ml_data/A-A/split_0", "models/A/split_0", "infer/A-B/split_0"
@@ -343,7 +343,7 @@ class ByHandTest(CampaignCase):
         self.assertEqual(self.status(), (3, {DATA: ("running", "")}))
         self.assert_refused(self.run_toy(*LOCAL), "are in a live launch", f"process {self.status_of(DATA)['pid']} on")
         self.write("go", "")
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual(self.run_toy(*LOCAL, TOY_STARTS=self.path("starts.txt")).code, 0)
         self.assertEqual((len(self.started()), len(set(self.started()))), (ALL, ALL))
 

@@ -6,7 +6,7 @@ import sys
 import unittest
 
 from tests import keeper, lanes
-from tests.support import CLEAN, WorkCase, wait_for
+from tests.support import CLEAN, PATIENCE, WorkCase, wait_for
 
 OUTCOMES = '''
 import os, unittest
@@ -122,7 +122,7 @@ class LanesTest(WorkCase):
                 os.unlink(self.path("pid"))
                 wait_for(lambda: self.lives(daemon), "the daemon's environment")    # a program that is just being loaded has none
                 process.send_signal(number)
-                process.communicate(timeout=60)
+                process.communicate(timeout=PATIENCE)
                 self.assertNotEqual(process.returncode, 0)
                 wait_for(lambda: not self.lives(daemon), "the end of the daemon")
 

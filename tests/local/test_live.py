@@ -10,7 +10,7 @@ from unittest import mock
 from launcher import conflicts, slurm, survey, wait, whole_file
 from launcher.results_tree import ResultsTree
 from tests.campaign import ALL, LOCAL, CampaignCase
-from tests.support import REPOSITORY, wait_for
+from tests.support import PATIENCE, REPOSITORY, wait_for
 
 # A launcher that publishes its plan at the moment at which two others publish theirs,
 # and is slow to act on what it then sees.
@@ -39,7 +39,7 @@ class LocalFaultsTest(CampaignCase):
         process = self.start_campaign("--jobs", "1", TOY_FAULTS=f"train A/split_0 wait:{self.path('go')}")
         runner = self.wait_for_state("models/A/split_0", "running")["pid"]
         process.kill()
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         code, states = self.status()
         self.assertEqual((code, states["models/A/split_0"][0], states["infer/A-A/split_0"][0]), (3, "running", "not run"))
         self.assert_refused(self.run_toy(*LOCAL), "are in a live launch", f"process {runner} on")
@@ -54,7 +54,7 @@ class LocalFaultsTest(CampaignCase):
         found = self.wait_for_state("models/A/split_0", "running")
         process.kill()
         os.killpg(found["pid"], signal.SIGKILL)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         wait_for(lambda: not conflicts.process_alive(found["pid"], b"run_stage.py"), "the end of the runner")
         code, states = self.status()
         self.assertEqual((code, states["models/A/split_0"]), (1, ("lost", "it says running, but no such job is there")))
@@ -66,7 +66,7 @@ class LocalFaultsTest(CampaignCase):
         self.wait_for_state("models/A/split_0", "running")
         ended = self.run_toy(*LOCAL, "--cancel")
         self.assertEqual((ended.code, ended.out), (0, f"stopped the local run of process {process.pid}\n"))
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 128 + signal.SIGTERM)
         code, states = self.status()
         self.assertEqual((code, states["models/A/split_0"]), (1, ("interrupted", "signal TERM")))
@@ -83,7 +83,7 @@ class LocalFaultsTest(CampaignCase):
                                TOY_FAULTS=f"preprocess ml_data wait:{go}") for _ in range(3)]
             wait_for(lambda: sum(process.poll() is not None for process in many) == 2, "two that withdraw")
             self.write(f"go{turn}", "")
-            errors = [process.communicate(timeout=100)[1] for process in many]
+            errors = [process.communicate(timeout=PATIENCE)[1] for process in many]
             for process in many:
                 os.unlink(self.path(f"ready.{process.pid}"))
             self.assertEqual(sorted(process.returncode for process in many), [0, 2, 2], errors)
@@ -96,7 +96,7 @@ class LocalFaultsTest(CampaignCase):
         self.assertEqual(self.run_toy(*LOCAL, "--source", "B").code, 0)
         self.assert_refused(self.run_toy(*LOCAL), "are in a live launch")
         self.write("go", "")
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 0)
         self.assertEqual(self.status()[0], 0)
 

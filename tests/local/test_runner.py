@@ -13,7 +13,7 @@ from unittest import mock
 
 from runner.task import Task, tasks_of_file
 from tests.runner_case import PREPROCESS, TRAIN, RunnerCase
-from tests.support import RUN_MODEL, wait_for
+from tests.support import PATIENCE, RUN_MODEL, wait_for
 
 
 class SettingsTest(RunnerCase):
@@ -194,7 +194,7 @@ class InputsTest(RunnerCase):
                              "--output_dir", "out/models/A/split_0", LATENCY_WAIT="60")
         time.sleep(1.5)
         os.rename(self.path("elsewhere"), self.path("out/ml_data"))
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 0)
 
     def test_other_inputs_have_to_exist(self):
@@ -221,7 +221,7 @@ class SignalTest(RunnerCase):
         process = self.start("bash", RUN_MODEL, "none", "slow_train_improve.py", "--output_dir", "out", RETRIES="3")
         self.wait_for_text("out/log.txt", "started")
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 143)
         status = self.out_status("out")
         self.assertEqual((status["state"], status["reason"], status["attempt"]), ("interrupted", "signal TERM", 1))
@@ -235,7 +235,7 @@ class SignalTest(RunnerCase):
         os.kill(stage, signal.SIGTERM)
         wait_for(lambda: not os.path.exists(f"/proc/{stage}"), "the end of the stage")
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual((process.returncode, self.out_status("out")["state"]), (143, "interrupted"))
 
     def test_an_attempt_that_was_given_up_leaves_the_status_of_the_next_one(self):
@@ -245,7 +245,7 @@ class SignalTest(RunnerCase):
         other = self.read("out/stage_status.json").replace('"stamp": "', '"stamp": "another ').replace('"running"', '"done"')
         self.write("out/stage_status.json", other)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 143)
         self.assertEqual(self.read("out/stage_status.json"), other)
 
@@ -328,7 +328,7 @@ class TaskOfALaunchTest(RunnerCase):
         self.assertIsNone(process.poll())
         status = self.out_status("out/ml_data/A-A/split_0")
         self.write("out/ml_data/A-A/split_0/stage_status.json", json.dumps(dict(status, launch="L2", stamp="new")))
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 0)
         self.assertEqual(self.out_status("out/models/A/split_0")["made_from"]["ml_data/A-A/split_0"]["stamp"], "new")
 

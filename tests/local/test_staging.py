@@ -7,7 +7,7 @@ import sys
 import time
 import unittest
 
-from tests.support import RUN_MODEL, STAGES, WorkCase
+from tests.support import PATIENCE, RUN_MODEL, STAGES, WorkCase
 
 LAUNCH = "20260101T000000.000000Z"
 # It writes what it read, and from where.
@@ -95,7 +95,7 @@ class StagingTest(WorkCase):
         processes = [self.start("bash", RUN_MODEL, *self.task(k), WORKFLOW_PYTHON=sys.executable, STAGE_IN=self.path("local"))
                      for k in range(3)]
         for process in processes:
-            self.assertEqual((process.communicate(timeout=60), process.returncode)[1], 0)
+            self.assertEqual((process.communicate(timeout=PATIENCE), process.returncode)[1], 0)
         self.assertEqual({self.read("out", self.name(k), "test_y_data.csv") for k in range(3)}, {"first\n"})
         self.assertEqual(len(self.copies()), 1)
 

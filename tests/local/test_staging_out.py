@@ -6,11 +6,10 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 from tests.runner_case import RunnerCase
-from tests.support import RUN_MODEL, STAGES, wait_for
+from tests.support import PATIENCE, RUN_MODEL, STAGES, wait_for
 
 NAME = "models/A/split_0"
 # A training: what it writes, where it was, and how it ends, as FAULT says.
@@ -125,7 +124,7 @@ class StagingOutTest(StagingOutCase):
         wait_for(lambda: os.path.exists(self.path("node")) and any(map(self.weights_of, self.on_node())), "the stage")
         self.assertEqual(self.files(*self.claims()), set())     # while it runs
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual((process.returncode, self.status_of(NAME)["state"], self.files(), self.on_node()), (143, "interrupted", set(), []))
 
     def weights_of(self, folder):
@@ -143,7 +142,7 @@ class StagingOutTest(StagingOutCase):
     def test_a_signal_in_the_middle_of_the_move_leaves_no_half_of_the_outputs(self):
         process = self.stuck_in_the_move()
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual((process.returncode, self.status_of(NAME)["state"], self.files(), self.on_node()), (143, "interrupted", set(), []))
 
     def test_a_runner_that_has_lost_its_claim_moves_nothing(self):
@@ -151,7 +150,7 @@ class StagingOutTest(StagingOutCase):
         for name in self.claims():
             os.unlink(self.path("out", NAME, name))
         self.write("stuck.go", "")
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual((self.files(), self.on_node(), self.status_of(NAME)["state"]), (set(), [], "running"))
 
     def test_what_a_killed_runner_has_left_is_removed_by_the_next_task_and_its_own_runs_again(self):
@@ -171,7 +170,7 @@ class StagingOutTest(StagingOutCase):
         other = self.run_model(*self.words[:-1], self.path("out/models/B/split_0"), STAGE_OUT=self.path("node"))
         self.assertEqual((other.code, len(self.on_node())), (0, 1))
         self.write("go", "")
-        first.communicate(timeout=60)
+        first.communicate(timeout=PATIENCE)
         self.assertEqual((first.returncode, self.on_node()), (0, []))
         self.assert_whole()
 

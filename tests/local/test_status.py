@@ -10,7 +10,7 @@ from unittest import mock
 from launcher import slurm, wait
 from launcher.results_tree import ResultsTree
 from tests.campaign import LOCAL, CampaignCase
-from tests.support import REPOSITORY
+from tests.support import PATIENCE, REPOSITORY
 
 # A launcher that says on standard error which plans and statuses it opens.
 COUNT_OPENS = """
@@ -90,7 +90,7 @@ class StatusTest(CampaignCase):
         self.assertEqual(states["models/A/split_0"], ("running", ""))
         self.assertEqual(states["infer/A-A/split_0"], ("queued", ""))
         self.write("go", "")
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual(self.status()[0], 0)
 
     def test_stale_tasks_are_counted_before_they_run(self):

@@ -6,7 +6,7 @@ import time
 import unittest
 
 from launcher import story
-from tests.support import REPOSITORY, TOY_MODEL, WorkCase, write_benchmark
+from tests.support import PATIENCE, REPOSITORY, TOY_MODEL, WorkCase, write_benchmark
 
 LOCAL = ("--executor", "local", "--split", "0", "--source", "A")
 MODEL = "models/A/split_0"
@@ -62,11 +62,11 @@ class StoryTest(WorkCase):
         time.sleep(2)
         self.assertIsNone(follower.poll())
         self.write("go", "")
-        out, err = follower.communicate(timeout=60)
+        out, err = follower.communicate(timeout=PATIENCE)
         self.assertEqual((follower.returncode, err), (0, ""))
         self.assertIn("=== attempt 1 at ", out)
         self.assertIn(f"toy: wait:{self.path('go')} as told", out)
-        launch.communicate(timeout=60)
+        launch.communicate(timeout=PATIENCE)
         self.assertEqual(self.run_toy("--tail", MODEL).out, out)    # what has ended is printed at once
 
     def command(self, *arguments):

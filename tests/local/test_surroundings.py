@@ -8,7 +8,7 @@ from unittest import mock
 import tests  # noqa: F401  (puts stages/ on the path)
 from launcher import local, slurm, status, surroundings, survey, wait
 from tests.campaign import LOCAL, CampaignCase
-from tests.support import REPOSITORY, wait_for
+from tests.support import PATIENCE, REPOSITORY, wait_for
 
 
 class SurroundingsTest(CampaignCase):
@@ -20,7 +20,7 @@ class SurroundingsTest(CampaignCase):
         self.assertEqual((found["executor"], found["slurm_job"], found["host"]), ("local", "", os.uname().nodename))
         self.assertEqual(self.status()[1]["models/A/split_0"], ("running", ""))
         process.kill()
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual(self.status()[1]["models/A/split_0"], ("running", ""))
         self.assert_refused(self.run_toy(*LOCAL, **allocation), "are in a live launch", f"process {found['pid']} on")
         self.write("go", "")

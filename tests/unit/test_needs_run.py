@@ -4,7 +4,7 @@ import os
 import shutil
 import unittest
 
-from launcher.needs_run import decide
+from launcher.needs_run import decide, untracked_outputs
 from launcher.results_tree import ResultsTree
 from launcher.tasks import Task
 from tests.support import WorkCase
@@ -176,6 +176,22 @@ class NeedsRunTest(NeedsRunCase):
             self.change(name, reason_kind="adopted")
         self.assert_runs({})
         self.assert_runs({MODEL: ("parameters", "its parameters have changed"), INFER: AFTER_MODEL}, train=("--epochs", "5"))
+
+    def test_outputs_without_a_status_are_some_other_programs(self):
+        self.remove(f"{MODEL}/stage_status.json")
+        self.assertEqual(untracked_outputs(self.tasks(), ResultsTree(self.out)), [MODEL])
+
+    def test_a_task_that_starts_while_the_launcher_looks_is_ours(self):
+        status = json.dumps(dict(self.status(MODEL), state="running", files={}))
+        shutil.rmtree(os.path.join(self.out, MODEL))
+        tree = ResultsTree(self.out)
+        self.assertIsNone(tree.status(MODEL))
+        for name in (".claim.1", "log.txt", "stage_status.json.n1.77"):     # a status is whole when it gets its name
+            self.write_in_out(f"{MODEL}/{name}", "")
+            self.assertEqual(untracked_outputs(self.tasks(), tree), [], name)
+        self.write_in_out(f"{MODEL}/stage_status.json", status)
+        self.write_in_out(f"{MODEL}/weights.bin", "")
+        self.assertEqual(untracked_outputs(self.tasks(), tree), [])
 
 
 if __name__ == "__main__":
