@@ -95,7 +95,7 @@ class Cluster:
         with open(self.patient, "w") as file:
             file.write(f"include {self.configuration}\nMessageTimeout=100\nTCPTimeout=30\n")
         self.environment = dict(os.environ, SLURM_CONF=self.configuration)
-        self.processes = {}
+        self.processes, self.losses = {}, 0
         atexit.register(self.stop)
         self.start_munge()
         self.start("slurmctld")
@@ -156,6 +156,19 @@ class Cluster:
         step = f"slurmstepd: [{job}.".encode()
         if not any(step in read_proc(pid, "cmdline") and self.has(pid) for pid in processes()):
             self.run("scontrol", "update", f"JobId={job}", "StartTime=now", check=False)
+
+    def lose_jobs(self):
+        """What a controller that is not there has written down of its jobs is gone.
+
+        Its next one gets a number far behind: a node that is sent a number a second time takes the job for a
+        copy, and Slurm drains the node and holds the job.
+        """
+        for name in os.listdir(os.path.join(self.directory, "state")):
+            if name.startswith("job_state"):
+                os.unlink(os.path.join(self.directory, "state", name))
+        self.losses += 1
+        with open(self.patient, "a") as file:
+            file.write(f"FirstJobId={self.losses * 100_000}\n")
 
     def run(self, *command, check=True):
         """Output of a Slurm client command."""

@@ -117,9 +117,7 @@ class ControllerFaultsTest(FaultCase):
         self.wait_for_running("models/A/split_0")
         runner = self.status_of("models/A/split_0")["pid"]
         self.cluster.kill("slurmctld", signal.SIGKILL)
-        for name in os.listdir(os.path.join(self.cluster.directory, "state")):
-            if name.startswith("job_state"):
-                os.unlink(os.path.join(self.cluster.directory, "state", name))
+        self.cluster.lose_jobs()
         self.start_controller()
         # Slurm ends what it finds on a node and does not know.
         wait_for(lambda: not os.path.exists(f"/proc/{runner}"), "the end of the forgotten task")
