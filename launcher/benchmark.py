@@ -190,8 +190,7 @@ def is_readable(path):
 
 def check_split_files(names, data):
     """Every split file in splits/ that a run would read exists and is readable."""
-    for name in sorted(name for name in set(names) if not os.path.isabs(name)):
-        path = data.split_file(name)
+    for path in [data.split_file(name) for name in names if not name.startswith("/")]:
         if not is_readable(path):
             raise Refusal(f"split file {path} cannot be read",
                           "other studies or splits, or add the file")

@@ -10,6 +10,7 @@ import os
 import zlib
 
 from launcher.refusal import Refusal
+from launcher.results_tree import is_input
 
 LARGEST = 64 * 1000 * 1000      # bytes
 SPLIT_OPTIONS = ("--train_split_file", "--val_split_file", "--test_split_file")
@@ -45,7 +46,7 @@ def split_files(tasks, folder, out):
     found = {}
     for task in tasks:
         for word in split_words(task.words) if task.stage == "preprocess" else ():
-            found[split_name(word, out)] = word if os.path.isabs(word) else f"{folder}/splits/{word}"
+            found[split_name(word, out)] = word if word.startswith("/") else f"{folder}/splits/{word}"
     return found
 
 
@@ -108,15 +109,17 @@ def plan_that_vouches(status, name, tree):
 def changed_split_file(now, tree):
     """A function (task, status) -> name of a split file that has changed since the task, or the ml_data that it was
     made from (which may have been deleted since), read it; '' if none."""
-    known = {}      # {launch: its fingerprints}: each has thousands of tasks
+    changed_since = {}      # {launch: names of the files that have changed since}: each has thousands of tasks
 
     def changed(task, status):
         launch = status.get("launch", "")
-        if launch not in known:
-            known[launch] = recorded(tree.plan(launch), "split_files")
-        then = known[launch]
+        if launch not in changed_since:
+            changed_since[launch] = {name for name, value in recorded(tree.plan(launch), "split_files").items()
+                                     if not same(value, now["split_files"].get(name))}
+        if not changed_since[launch]:
+            return ""
         names = [split_name(word, tree.out) for words in data_words(task, status) for word in split_words(words, task.stage)]
-        return next((name for name in names if not same(then.get(name), now["split_files"].get(name))), "")
+        return next((name for name in names if name in changed_since[launch]), "")
     return changed
 
 
@@ -125,7 +128,7 @@ def data_words(task, status):
     if task.stage == "preprocess":
         return [task.words]
     return [made["words"] for made in status["made_from"].values()
-            if isinstance(made, dict) and isinstance(made.get("words"), (list, tuple))]
+            if is_input(made) and isinstance(made.get("words"), (list, tuple))]
 
 
 def refuse_changed_data(now, tasks, tree, options):
@@ -166,5 +169,5 @@ def scripts_of(task, stage, tree):
     if not status or status["state"] != "done":
         return set()
     made_from = status["made_from"].values() if task.stage != stage else ()
-    found = {made["script"] for made in made_from if isinstance(made, dict) and isinstance(made.get("script"), str)}
+    found = {made["script"] for made in made_from if is_input(made) and isinstance(made.get("script"), str)}
     return found | ({status.get("script", "")} if task.stage == stage else set())

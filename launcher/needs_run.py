@@ -10,6 +10,8 @@ once; here its verdict is read.
 import os
 from typing import NamedTuple
 
+from launcher.results_tree import is_input
+
 
 class Reason(NamedTuple):
     """Why a task runs. kind: for code; text: for people; rebuild: making it again makes nothing else old;
@@ -30,6 +32,7 @@ SUMMARY = {
     "failed": "had failed",
     "interrupted": "were interrupted",
 }
+NEVER_RUN, NEVER_RUN_DATA = Reason("never_run", "never run"), Reason("never_run", "never run", True)   # of 100,000 tasks, one each
 LEFT_UNDONE = ("failed", "interrupted", "running")
 
 
@@ -56,7 +59,7 @@ def reason_to_run(task, tree, by_name, last_run, changed):
     """The Reason why a task is not done by itself; None if it is."""
     status = tree.status(task.name)
     if status is None:
-        return Reason("never_run", "never run", task.stage == "preprocess")
+        return NEVER_RUN_DATA if task.stage == "preprocess" else NEVER_RUN
     if status["state"] != "done":
         was_rebuild = last_run.get(task.name, (None, {}))[1].get("rebuild", False) is True
         kind = status.get("reason_kind") if status.get("reason_kind") in ("broken", "unreadable") else status["state"]
@@ -83,21 +86,13 @@ def reason_to_run(task, tree, by_name, last_run, changed):
 def newer_than_tables(task, tables, tree):
     """The name of a result that came after the tables: a launcher may have been killed before it collected, or
     somebody has run a task by hand. '' if there is none. Times are those of one file system, whatever hosts' clocks say."""
-    collected = written(tree, task.name)
+    collected = tables.get("written", 0)
     for name in task.parents:
         result = tree.status(name)
         if result is not None and result["state"] == "done" and (
-                result.get("launch", "") > tables.get("launch", "") or written(tree, name) > collected):
+                result.get("launch", "") > tables.get("launch", "") or result.get("written", 0) > collected):
             return name
     return ""
-
-
-def written(tree, name):
-    """When the status of a task was written, in nanoseconds; 0 if it has none."""
-    try:
-        return os.stat(tree.path(name, "stage_status.json")).st_mtime_ns
-    except OSError:
-        return 0
 
 
 def was_adopted_without(tree, task, parent):
@@ -118,7 +113,7 @@ def size_of(path):
 def changed_input(task, name, made_from, tree, by_name, last_run):
     """The Reason if an input is not the one that this task was made from, else None."""
     changed = Reason("input", f"its input {name} has changed")
-    if not isinstance(made_from, dict) or not isinstance(made_from.get("words"), tuple):
+    if not is_input(made_from) or not isinstance(made_from.get("words"), tuple):
         return changed
     planned = by_name.get(name) or next((by_name[parent] for parent in task.parents if parent in by_name), None)
     is_data = planned is not None and planned.stage == "preprocess"
@@ -197,6 +192,8 @@ def without_unneeded(tasks, why, tree):
 
 def untracked_outputs(tasks, tree):
     """Names of tasks whose directory holds files, but no status: some other program's."""
+    if not os.path.isdir(tree.out):
+        return []
     # A runner that starts now writes the status before its stage writes a file: seen afterwards, it is there.
     return [task.name for task in tasks if task.stage != "collect" and tree.status(task.name) is None
             and holds_outputs(tree.path(task.name)) and tree.status_now(task.name) is None]

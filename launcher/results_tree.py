@@ -15,13 +15,16 @@ BROKEN = {"state": "failed", "reason_kind": "broken", "reason": "its stage_statu
           "words": [], "made_from": {}, "files": {}}
 TASK_DEFAULTS = {"parents": (), "source": "", "target": "", "split": None, "size": None, "labels": {}}
 NO_LABELS = {}
+INPUT = ("stamp", "words", "script", "out")     # what a status says of each that it was made from
 # Texts that many tasks have.
-PLANNED_TEXTS = ("name", "stage", "array", "source", "target", "reason_kind", "reason")
+PLANNED_TEXTS = ("stage", "array", "source", "target", "reason_kind", "reason")
 STATUS_TEXTS = ("out", "launch", "state", "reason_kind", "reason", "host", "executor", "script")
 STATES = ("running", "done", "failed", "interrupted")
 ALWAYS = (("state", str), ("words", list), ("made_from", dict), ("files", dict))
 IF_GIVEN = (("reason", str), ("reason_kind", str), ("host", str), ("slurm_job", str), ("attempt", int), ("pid", int),
             ("stamp", str), ("launch", str), ("out", str), ("executor", str))
+USUAL, USUAL_TYPES = map(list, zip(*ALWAYS, *IF_GIVEN))     # most have all keys
+TEXTS = [key for key, kind in IF_GIVEN if kind is str]
 
 
 class Compact:
@@ -46,9 +49,9 @@ class PlannedTask(Compact):
 
 
 class Status(Compact):
-    """What the launcher reads of a stage_status.json."""
+    """What the launcher reads of a stage_status.json, and when that was written (ns)."""
     __slots__ = ("out", "launch", "state", "reason_kind", "reason", "exit_code", "attempt", "seconds", "host", "pid", "executor",
-                 "slurm_job", "stamp", "script", "words", "made_from", "files", "cpu_seconds", "peak_mb", "more_files")
+                 "slurm_job", "stamp", "script", "words", "made_from", "files", "cpu_seconds", "peak_mb", "more_files", "written")
 
 
 for kind in (PlannedTask, Status):
@@ -74,10 +77,9 @@ class ResultsTree:
     broken_plans: paths of plans that cannot be read."""
 
     def __init__(self, out, tasks=()):
-        """tasks: those that are planned now; what is equal to their words and names is not kept in memory again"""
+        """tasks: those that are planned now; what is equal to theirs is not kept in memory again"""
         self.out, self._statuses = out, {}
-        self._dicts, self._inputs = {}, {}
-        self._known, self._words = {task.name: task.name for task in tasks}, {task.name: task.words for task in tasks}
+        self._tasks, self._texts, self._dicts = {task.name: task for task in tasks}, {}, {}
         self.launches, self.dry_launches, self.broken_plans = [], [], []
         for directory in launch_directory.all_of(out):
             for name, found in (("plan.json", self.launches), ("dry_plan.json", self.dry_launches)):
@@ -94,7 +96,7 @@ class ResultsTree:
     def status(self, name):
         """The status of a task, None if it has none; one that cannot be read is a failure."""
         if name not in self._statuses:
-            self._statuses[name] = self._compact_status(read_status(f"{self.out}/{name}/{STATUS}"), name)
+            self._statuses[self._name(name)] = self._compact_status(read_status(f"{self.out}/{name}/{STATUS}"), name)
         return self._statuses[name]
 
     def status_now(self, name):
@@ -102,21 +104,26 @@ class ResultsTree:
         self._statuses.pop(name, None)
         return self.status(name)
 
+    # What many tasks have is in memory once: words, names and texts of one are those of another.
+
     def _planned_task(self, record):
         """A PlannedTask; what a plan leaves out is as tasks.Task has it."""
         for key, default in TASK_DEFAULTS.items():
             record.setdefault(key, default)
-        record["words"] = self._shared_words(record["name"], record["words"])
-        record["parents"] = tuple(map(self._known.setdefault, record["parents"], record["parents"]))
+        name = record["name"] = self._name(record["name"])
+        record["words"] = self._shared_words(name, record["words"], record["parents"])
+        record["parents"] = self._shared_parents(name, record["parents"])
         if not record["labels"]:
             record["labels"] = NO_LABELS
-        return PlannedTask(self._with_shared(record, PLANNED_TEXTS))
+        task = PlannedTask(self._with_shared(record, PLANNED_TEXTS))
+        self._tasks.setdefault(name, task)
+        return task
 
     def _compact_status(self, record, name):
         if record is None:
             return None
         record["words"] = self._shared_words(name, record["words"])
-        record["made_from"] = {self._known.get(each, each): self._shared_input(each, input_) for each, input_ in record["made_from"].items()}
+        record["made_from"] = {self._name(each): self._shared_input(each, input_) for each, input_ in record["made_from"].items()}
         record["files"] = self._shared_dict(record["files"])
         if type(record.get("more_files")) is list:
             record["more_files"] = tuple(record["more_files"])
@@ -127,18 +134,26 @@ class ResultsTree:
         for key in texts:
             value = record.get(key)
             if type(value) is str:
-                record[key] = self._known.setdefault(value, value)
+                record[key] = self._texts.setdefault(value, value)
         return record
 
-    def _shared_words(self, name, words):
-        """The words of a task as a tuple; the same one if they are those that are known of it."""
-        words, known = tuple(words), self._words.get(name)
+    def _name(self, name):
+        return self._tasks[name].name if name in self._tasks else name
+
+    def _shared_parents(self, name, parents):
+        """The names of a task's parents as a tuple."""
+        parents = tuple(parents)
+        known = self._tasks[name].parents if name in self._tasks else None
+        return known if parents == known else tuple(map(self._name, parents))
+
+    def _shared_words(self, name, words, parents=()):
+        """The words of a task as a tuple. Paths in OUT are words of its parents or its own, all others those of many."""
+        words, known = tuple(words), self._tasks[name].words if name in self._tasks else None
         if words == known:
             return known
-        # Paths are rarely the same, options and names of tasks are.
-        words = tuple([self._known.setdefault(word, word) if type(word) is str and word.startswith("--") else
-                       self._known.get(word, word) if type(word) is str else word for word in words])
-        return self._words.setdefault(name, words) if known is None else words
+        there = {word: word for parent in parents[:2] if parent in self._tasks for word in self._tasks[parent].words}
+        return tuple([word if type(word) is not str else there.get(word, word) if word.startswith(self.out) else
+                      self._texts.setdefault(word, word) for word in words])
 
     def _shared_dict(self, value):
         """Files of the same names and sizes: the same dict."""
@@ -148,12 +163,13 @@ class ResultsTree:
             return value
 
     def _shared_input(self, name, made_from):
-        """What a status says of an input: the same dict for all that were made from it."""
+        """What a status says of an input: the status of the input itself if that says the same."""
         if not isinstance(made_from, dict) or type(made_from.get("words")) is not list or type(made_from.get("stamp")) is not str:
             return made_from
         made_from["words"] = self._shared_words(name, made_from["words"])
-        there = self._inputs.get((name, made_from["stamp"]))
-        return there if there == made_from else self._inputs.setdefault((name, made_from["stamp"]), made_from)
+        there = self._statuses.get(name)
+        same = there and (there.stamp, there.words, there.script, there.out) == tuple(map(made_from.get, INPUT))
+        return there if same else made_from
 
     def plan(self, launch_id):
         """The plan of a launch, {} if it is not known."""
@@ -172,33 +188,46 @@ class ResultsTree:
 
 def read_status(path):
     try:
-        status = json.loads(read_file(path))
+        text, written = read_file(path)
+        status = json.loads(text)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError:
         return dict(BROKEN, reason_kind="unreadable", reason="its stage_status.json cannot be read (permission denied)")
     except (OSError, ValueError, RecursionError):
         return dict(BROKEN)
-    return status if is_status(status) else dict(BROKEN)
+    if not is_status(status):
+        return dict(BROKEN)
+    status["written"] = written
+    return status
 
 
 def read_file(path):
-    """The text of a small file, in as few calls as can be: 100,000 are read. A pipe of that name keeps nobody waiting."""
+    """The text of a small file and when it was written (ns), in as few calls as can be: 100,000 are read. A pipe of
+    that name keeps nobody waiting."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
+        written = os.fstat(handle).st_mtime_ns
         text = part = os.read(handle, BLOCK)
         while len(part) == BLOCK and len(text) < LARGEST_STATUS:
             part = os.read(handle, BLOCK)
             text += part
     finally:
         os.close(handle)
-    return text.decode("utf-8")
+    return text.decode("utf-8"), written
+
+
+def is_input(made_from):
+    """Whether it is what a status may say of an input; a broken one may hold anything."""
+    return isinstance(made_from, (dict, Status))
 
 
 def is_status(status):
     """Whether a JSON value is what the runner writes; its texts are shown on terminals, so they are printable."""
     if not isinstance(status, dict):
         return False
+    if USUAL_TYPES == [type(status.get(key)) for key in USUAL] and "".join(map(status.get, TEXTS)).isprintable():
+        return status["state"] in STATES
     for key, kind in ALWAYS:
         if type(status.get(key)) is not kind:
             return False

@@ -40,7 +40,9 @@ def show(workflow, options, again):
 
 
 def as_json(state):
-    return dict(state._asdict(), log_tail=log_tail(state))
+    record = dict(state._asdict(), log=state.log, log_tail=log_tail(state))
+    del record["out"]
+    return record
 
 
 def started_tree(options):

@@ -5,6 +5,7 @@
 The status files are the truth; what the queue says about an element outranks an old status. The
 queue also remembers for some minutes how a job ended.
 """
+import functools
 from collections import Counter
 from typing import NamedTuple
 
@@ -44,7 +45,7 @@ NO_NODE_IS_UP = ("no node that it needs is up", "ask the cluster's administrator
 
 
 class State(NamedTuple):
-    """A planned task: one of STATES, the kind of reason for code, the reason for people.
+    """A planned task of OUT: one of STATES, the kind of reason for code, the reason for people.
     attempt, host: None, '' if it never ran."""
     name: str
     stage: str
@@ -53,7 +54,11 @@ class State(NamedTuple):
     reason: str
     attempt: int
     host: str
-    log: str
+    out: str
+
+    @property
+    def log(self):
+        return f"{self.out}/{self.name}/log.txt"
 
 
 def survey(tree, elements):
@@ -87,8 +92,16 @@ class View:
         self.jobs = {launch.id: launch_directory.read_jobs(launch.directory) for launch in tree.launches}
         self.reasons = {task.name: needs_run.reason_to_run(task, tree, tasks, last_run, lambda *_: "") for task in tasks.values()}
         self.unneeded = unneeded(tree, tasks, last_run, self.reasons)
-        self.places = Counter((launch.id, planned["array"], planned["index"]) for launch, planned in last_run.values())
-        self.begun = {status.get("slurm_job") for status in map(tree.status, tasks) if status}     # elements that have run a task
+
+    @functools.lru_cache(maxsize=None)
+    def places(self):
+        """How many tasks an element of an array has: {(launch, array, index): number}"""
+        return Counter((launch.id, planned["array"], planned["index"]) for launch, planned in self.last_run.values())
+
+    @functools.lru_cache(maxsize=None)
+    def begun(self):
+        """Elements that have run a task."""
+        return {status.get("slurm_job") for status in map(self.tree.status, self.tasks) if status}
 
     def add(self, task):
         status = self.tree.status(task.name)
@@ -104,7 +117,7 @@ class View:
             state, kind, reason = "done", "unneeded", self.unneeded[task.name]
         known = status or {}
         self.states[task.name] = State(task.name, task.stage, state, kind, reason, known.get("attempt"),
-                                       known.get("host", ""), self.tree.path(task.name, "log.txt"))
+                                       known.get("host", ""), self.tree.out)
 
     def judge(self, task, status, launch, planned, element):
         """(state, reason_kind, reason) of one task."""
@@ -147,7 +160,7 @@ class View:
         if launch.plan.get("executor") == "slurm" and planned["array"] in self.jobs[launch.id]:
             if not self.is_asked:
                 return "queued", "", "the queue could not be asked"
-            if self.has_company(task) and f"{self.jobs[launch.id][planned['array']]}_{planned['index']}" in self.begun:
+            if self.has_company(task) and f"{self.jobs[launch.id][planned['array']]}_{planned['index']}" in self.begun():
                 return "not run", "job_ended", "its job ended before its turn" + (f": {end}" if end else "")
             return "lost", kind or "lost", end or "its job left the queue without a word"
         return "not run", "not_submitted", ""
@@ -155,7 +168,7 @@ class View:
     def has_company(self, task):
         """Whether other tasks are in the same element of an array."""
         launch, planned = self.last_run[task.name]
-        return self.places[launch.id, planned["array"], planned["index"]] > 1
+        return self.places()[launch.id, planned["array"], planned["index"]] > 1
 
     def failed_parent(self, task):
         bad = ("failed", "lost", "interrupted")

@@ -158,8 +158,10 @@ class Case:
         self.changes.setdefault((task.stage, task.source, cause, change), []).append(task.name)
 
     def recovery(self, tasks, why):
-        kept = {name: reason._replace(raised=self.raised.get(name)) for name, reason in why.items() if name not in self.held}
-        kept = needs_run.without_unneeded(tasks, kept, self.tree)
+        kept = {name: reason._replace(raised=self.raised[name]) if name in self.raised else reason
+                for name, reason in why.items() if name not in self.held}
+        if self.held:
+            kept = needs_run.without_unneeded(tasks, kept, self.tree)
         if self.held and all(task.stage == "collect" for task in tasks if task.name in kept):
             # A collector that failed for want of what is not repeated would fail again.
             kept = {name: reason for name, reason in kept.items() if reason.kind != "failed"}
