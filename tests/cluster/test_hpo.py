@@ -168,7 +168,7 @@ class DemoTest(WorkCase):
 class SlurmTest(HpoCase):
     @classmethod
     def setUpClass(cls):
-        cls.cluster = slurm_cluster.shared(slurmd_timeout=5, more="BatchStartTimeout=5")
+        cls.cluster = slurm_cluster.shared(slurmd_timeout=10, more="BatchStartTimeout=5")
         cls.environment = dict(CLEAN, SLURM_CONF=cls.cluster.configuration)
 
     def test_a_killed_trial_and_a_lost_node_leave_every_trial_accounted_for(self):

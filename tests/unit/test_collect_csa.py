@@ -1,24 +1,16 @@
-"""The collector on cross-study analyses: tables, what is missing, what is printed."""
-import contextlib
-import csv
-import io
+"""The tables of a cross-study analysis: those of a tree as IMPROVE leaves it, generalisation, names of studies."""
 import json
 import os
 import random
 import shutil
-import subprocess
-import sys
-import tempfile
 import unittest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-STAGES = os.path.join(HERE, "..", "..", "stages")
 import tests  # noqa: F401  (puts stages/ on the path)
 
-import collect_scores  # noqa: E402
-from stats.generalization import by_pair, generalization_rows, rounded, std  # noqa: E402
 from collect.csa import split_pair  # noqa: E402
-from tests.made_tree import PREDICTIONS, Campaign, of_stage, write  # noqa: E402
+from stats.generalization import by_pair, generalization_rows, rounded, std  # noqa: E402
+from tests.collect_case import WithTables  # noqa: E402
+from tests.made_tree import write  # noqa: E402
 
 # Made with pandas 2 from the scores of write_improve_tree: groupby("met") of the
 # pairs within and across, pivot_table with mean, std (ddof 1), DataFrame.round(4).
@@ -90,47 +82,6 @@ def write_improve_tree(out):
                 os.makedirs(directory)
                 if at != ("gCSI", "GDSCv1", 1):
                     write(os.path.join(directory, "test_scores.json"), json.dumps(scores))
-
-
-class WithTables(unittest.TestCase):
-
-    def setUp(self):
-        self.top = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, self.top)
-        self.out = os.path.join(self.top, "out")
-        os.makedirs(self.out)
-        self.campaign = Campaign(self.out)
-
-    def collect(self, *options):
-        """Returns (exit code, terminal, errors) of the collector."""
-        said, errors = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(errors):
-            code = collect_scores.main([self.out] + list(options))
-        return code, said.getvalue(), errors.getvalue()
-
-    def text(self, name):
-        with open(os.path.join(self.out, "scores", name), encoding="utf-8", newline="") as file:
-            return file.read()
-
-    def rows(self, name):
-        return list(csv.DictReader(io.StringIO(self.text(name))))
-
-    def run_campaign(self, sources=("a",), targets=("a", "b"), splits=(0, 1), **plan):
-        entries = self.campaign.entries(list(sources), list(targets), splits)
-        self.campaign.plan("20260101T0", entries, **plan)
-        self.campaign.run(entries)
-        return entries
-
-    def assert_same_table(self, name, expected):
-        """Texts are equal, numbers to the 12th digit: sums differ in the last between libraries."""
-        found = list(csv.reader(io.StringIO(self.text(name))))
-        expected = list(csv.reader(io.StringIO(expected)))
-        self.assertEqual([len(row) for row in found], [len(row) for row in expected])
-        for cell, wanted in zip(sum(found, []), sum(expected, [])):
-            try:
-                self.assertAlmostEqual(float(cell), float(wanted), 12)
-            except ValueError:
-                self.assertEqual(cell, wanted)
 
 
 class ImproveTreeTest(WithTables):
@@ -308,223 +259,6 @@ class StudyNamesTest(WithTables):
         self.assertEqual({row["src"] for row in self.rows("all_scores.csv")}, set(names))
         self.assertEqual(set(self.rows("r2_mean_csa_table.csv")[0]), set(names) | {"src"})
         self.assertIn("line?break", said)
-
-
-class CampaignTest(WithTables):
-
-    def test_a_whole_campaign_has_nothing_missing(self):
-        self.run_campaign()
-        code, said, _ = self.collect()
-        self.assertEqual(code, 0)
-        self.assertEqual(len(self.rows("missing.csv")), 0)
-        self.assertEqual(said, """csa of model baseline, launch 20260101T0
-command: workflow_csa.py '--x y'
-scores: 4 of 4
-
-r2, mean over splits (rows: source, columns: target)
-        a       b
-a  0.5000  0.5000
-""")
-
-    def test_synthetic_data_is_stamped(self):
-        self.run_campaign(synthetic=True)
-        self.assertIn("\nSYNTHETIC DEMO DATA: ", self.collect()[1])
-
-    def test_what_failed_is_listed_once_with_its_log(self):
-        entries = self.run_campaign()
-        train = of_stage(entries, "train")[1:]
-        self.campaign.run(train, state="failed", reason="exit code 2", exit_code=2)
-        self.campaign.run([entry for entry in of_stage(entries, "infer") if entry["split"] == 1],
-                          state="failed", reason="parent failed: models/a/split_1 is failed",
-                          exit_code=1)
-        code, said, _ = self.collect()
-        log = os.path.join(self.out, "models/a/split_1/log.txt")
-        self.assertEqual(code, 0)
-        self.assertTrue(said.endswith(
-            f"models/a/split_1 failed: exit code 2 (2 scores missing; log: {log})\n"))
-        self.assertEqual(
-            [tuple(row.values()) for row in map(dict, self.rows("missing.csv"))],
-            [(f"infer/a-{target}/split_1", "a", target, "1", "train", "models/a/split_1", "failed",
-              "exit code 2", "2", log) for target in ("a", "b")])
-        self.assertEqual(len(self.rows("r2_scores.csv")), 2)
-
-    def test_no_score_of_an_older_training_counts(self):
-        self.run_campaign()
-        self.campaign.epochs = "9"
-        newer = [dict(entry, run=entry["stage"] != "preprocess") for entry in self.campaign.entries(["a"], ["a", "b"], [0, 1])]
-        self.campaign.plan("20260102T0", newer)
-        self.campaign.run(of_stage(newer, "train")[:1])
-        self.campaign.run([entry for entry in of_stage(newer, "infer")
-                           if entry["name"] == "infer/a-a/split_0"])
-        code, said, _ = self.collect()
-        self.assertEqual([(row["src"], row["trg"], row["split"])
-                          for row in self.rows("r2_scores.csv")], [("a", "a", "0")])
-        self.assertEqual([(row["task"], row["failed_task"], row["state"])
-                          for row in self.rows("missing.csv")],
-                         [("infer/a-a/split_1", "models/a/split_1", "stale"),
-                          ("infer/a-b/split_0", "infer/a-b/split_0", "stale"),
-                          ("infer/a-b/split_1", "models/a/split_1", "stale")])
-        self.assertIn("infer/a-b/split_0 stale: launch 20260102T0 has planned to make it anew", said)
-
-    def test_a_campaign_under_way_is_no_failure(self):
-        entries = self.campaign.entries(["a"], ["a", "b"], [0])
-        self.campaign.plan("20260101T0", entries)
-        self.campaign.run(of_stage(entries, "preprocess") + of_stage(entries, "train"))
-        self.campaign.run(of_stage(entries, "infer")[:1])
-        code, said, _ = self.collect()
-        self.assertEqual(code, 0)
-        self.assertTrue(said.endswith(
-            "\n\n1 score not there yet: tasks are running or have not run\n"))
-        self.assertEqual(self.rows("missing.csv")[0]["state"], "waiting")
-
-    def test_a_campaign_without_any_score_exits_1_and_lists_all(self):
-        self.campaign.plan("20260101T0", self.campaign.entries(["a"], ["a", "b"], [0]))
-        code, said, _ = self.collect()
-        self.assertEqual(code, 1)
-        self.assertIn("scores: 0 of 2, 2 missing", said)
-        self.assertEqual(len(self.rows("missing.csv")), 2)
-        self.assertEqual(self.text("all_scores.csv"), "met,split,value,src,trg,model\n")
-
-    def test_two_launches_into_one_tree_are_one_table(self):
-        self.run_campaign(["a"])
-        entries = self.campaign.entries(["c"], ["a", "b"], [0, 1])
-        self.campaign.plan("20260102T0", entries)
-        self.campaign.run(entries)
-        self.assertEqual(self.collect()[0], 0)
-        self.assertEqual(self.text("r2_mean_csa_table.csv"), "src,a,b\na,0.5,0.5\nc,0.5,0.5\n")
-
-    def test_launches_of_two_models_into_one_tree_are_noted(self):
-        self.run_campaign(["a"])
-        entries = self.campaign.entries(["c"], ["a"], [0])
-        self.campaign.plan("20260102T0", entries, model="lgbm")
-        self.campaign.run(entries)
-        said = self.collect()[1]
-        self.assertIn("note: the launches differ in model: baseline, lgbm", said)
-        self.assertEqual({row["model"] for row in self.rows("all_scores.csv") if row["src"] == "c"},
-                         {"lgbm"})
-        self.assertEqual({row["model"] for row in self.rows("all_scores.csv") if row["src"] == "a"},
-                         {"baseline"})
-
-    def test_data_that_no_launch_asks_a_score_for_is_no_gap(self):
-        self.run_campaign()
-        self.campaign.write("ml_data/a-z/split_0/test_y_data.csv", "x\n")
-        self.assertIn("scores: 4 of 4\n", self.collect()[1])
-
-    def test_a_score_that_no_launch_names_counts(self):
-        self.run_campaign()
-        self.campaign.scores("infer/a-z/split_0")
-        self.assertIn("scores: 5 of 5\n", self.collect()[1])
-
-    def test_a_moved_tree_gives_the_same_tables(self):
-        self.run_campaign()
-        self.collect()
-        before = self.text("all_scores.csv")
-        shutil.move(self.out, os.path.join(self.top, "moved"))
-        self.out = os.path.join(self.top, "moved")
-        shutil.rmtree(os.path.join(self.out, "scores"))
-        self.assertEqual(self.collect()[0], 0)
-        self.assertEqual(self.text("all_scores.csv"), before)
-
-    def test_mae_stands_where_the_predictions_do(self):
-        self.run_campaign(splits=[0])
-        self.campaign.write("infer/a-b/split_0/test_y_data_predicted.csv", PREDICTIONS)
-        self.collect()
-        self.assertEqual(self.text("mae_mean_csa_table.csv"), "src,a,b\na,,0.14\n")
-
-    def test_a_damaged_score_file_is_listed_with_its_path(self):
-        self.run_campaign()
-        self.campaign.write("infer/a-b/split_1/test_scores.json", b"\xff\xfe\0")
-        code, said, _ = self.collect()
-        row = self.rows("missing.csv")[0]
-        self.assertEqual((code, row["task"], row["state"]),
-                         (0, "infer/a-b/split_1", "unreadable"))
-        self.assertIn(os.path.join(self.out, "infer/a-b/split_1/test_scores.json"), row["reason"])
-
-    def test_a_broken_plan_is_noted_and_the_others_count(self):
-        self.run_campaign()
-        self.campaign.write("launches/20260102T0/plan.json", "{")
-        code, said, _ = self.collect()
-        self.assertEqual(code, 0)
-        self.assertIn("note: a plan was left out: ", said)
-
-
-class RefusalTest(WithTables):
-
-    def test_a_directory_that_is_no_results_tree(self):
-        code, said, errors = self.collect()
-        self.assertEqual((code, said), (2, ""))
-        self.assertEqual(errors, f"collect_scores: error: {self.out} is not a results tree that "
-                         "this program knows\n  try: a directory that holds launches/, or "
-                         "infer/SOURCE-TARGET/split_K/\n")
-        self.assertEqual(os.listdir(self.out), [])
-
-    def test_a_directory_that_is_not_there(self):
-        self.out += "/x"
-        code, _, errors = self.collect()
-        self.assertEqual(code, 2)
-        self.assertIn("is not a directory", errors)
-
-    def test_the_layouts_of_the_workflows_are_told_apart(self):
-        for name, workflow in [("infer/a-b/split_0", "csa"), ("models/a/split_0", "csa"),
-                               ("models/split_0/sz_10", "lca"), ("a/models/split_0/sz_10", "lca"),
-                               ("a-b/infer/split_0/sz_10", "lca"), ("a/trials/0000", "hpo"),
-                               ("trials/0000", "hpo"), ("other/file", None)]:
-            out = tempfile.mkdtemp(dir=self.top)
-            os.makedirs(os.path.join(out, name))
-            self.assertEqual(collect_scores.workflow_of(collect_scores.Tree(out)), workflow, name)
-
-    def test_tables_that_cannot_be_written(self):
-        self.run_campaign()
-        write(os.path.join(self.out, "file"), "")
-        code, _, errors = self.collect("--output_dir", os.path.join(self.out, "file", "x"))
-        self.assertEqual(code, 2)
-        self.assertIn("the tables cannot be written", errors)
-
-    def test_tables_go_where_they_are_wanted(self):
-        self.run_campaign()
-        elsewhere = os.path.join(self.top, "deep", "tables")
-        self.assertEqual(self.collect("--output_dir", elsewhere)[0], 0)
-        self.assertIn("summary.txt", os.listdir(elsewhere))
-        self.assertFalse(os.path.exists(os.path.join(self.out, "scores")))
-
-
-class ProgramTest(WithTables):
-
-    def call(self, out, **environment):
-        process = subprocess.Popen(
-            [sys.executable, os.path.join(STAGES, "collect_scores.py"), out],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, **environment))
-        said, errors = process.communicate()
-        return process.returncode, said.decode("utf-8"), errors.decode("utf-8")
-
-    def test_the_c_locale_does_not_break_names_that_are_not_ascii(self):
-        self.out = os.path.join(self.top, "Größe")
-        self.campaign = Campaign(self.out)
-        self.run_campaign(["Zürich"], ["Zürich", "東京"], [0])
-        self.campaign.write("infer/Zürich-Köln/split_0/test_scores.json", '{"mse": 1, "r2": 0.25}')
-        code, _, errors = self.call(self.out, LC_ALL="C", LANG="C", PYTHONUTF8="0",
-                                    PYTHONCOERCECLOCALE="0")
-        self.assertEqual((code, errors), (0, ""))
-        self.assertEqual(self.text("r2_mean_csa_table.csv"),
-                         "src,Köln,Zürich,東京\nZürich,0.25,0.5,0.5\n")
-
-    def test_bytes_that_are_no_text_in_a_name_do_not_break_it(self):
-        self.campaign.scores("infer/a-b/split_0")
-        os.makedirs(os.path.join(os.fsencode(self.out), b"infer", b"a-\xff", b"split_0"))
-        code, said, errors = self.call(self.out, LC_ALL="C")
-        self.assertEqual((code, errors), (0, ""))
-        self.assertIn("infer/a-?/split_0 incomplete", said)
-        self.assertIn("infer/a-\\udcff/split_0,a,", self.text("missing.csv"))
-
-    @unittest.skipIf(os.geteuid() == 0, "root reads everything")
-    def test_an_unreadable_directory_is_a_gap(self):
-        self.run_campaign()
-        path = os.path.join(self.out, "infer/a-b/split_0")
-        os.chmod(path, 0)
-        self.addCleanup(os.chmod, path, 0o700)
-        code, said, errors = self.call(self.out)
-        self.assertEqual((code, errors), (0, ""))
-        self.assertIn("Permission denied", said)
 
 
 if __name__ == "__main__":
