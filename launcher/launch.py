@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Callable, NamedTuple, Tuple
 
-from launcher import announce, conflicts, fingerprints, launch_directory, planning, progress
+from launcher import announce, conflicts, fingerprints, launch_directory, needs_run, planning, progress
 from launcher.resources import recovery
 from launcher import options as command_line
 from launcher import replacement, slurm, status, submit, surroundings, survey, wait
@@ -81,7 +81,8 @@ def run(workflow, argv):
     found = fingerprints.take(data, tasks, options, tree)
     missing = planning.tasks_to_run(tasks, tree, found, options)
     if options.adopt and options.dry_run:
-        missing = {name: reason for name, reason in missing.items() if name not in adoptable}
+        missing = needs_run.without_unneeded(
+            tasks, {name: reason for name, reason in missing.items() if name not in adoptable}, tree)
     recovered = recovery.judge(tasks, missing, tree, options)
     why = recovered.why
     notes = [*options.notes, *plan.notes, *fingerprints.script_notes(found, tasks, tree)]

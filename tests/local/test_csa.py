@@ -327,6 +327,12 @@ class ForeignTreeTest(WorkCase):
         self.assertEqual(ended.code, 0, ended)
         self.assertEqual([row[2] for row in self.starts()], ["infer/A-B/split_0"])
 
+    def test_a_dry_run_of_adopt_asks_for_no_data_that_only_adopted_results_were_made_from(self):
+        shutil.rmtree(self.path("out/ml_data"))
+        ended = self.run_toy(*LOCAL, "--adopt", "--dry_run")
+        self.assertIn("--adopt would judge 12 outputs", ended.out)
+        self.assertIn("(0 preprocess, 0 train, 0 infer)", ended.out)
+
     def test_redo_makes_a_stage_and_what_follows_it_anew(self):
         self.run_toy(*LOCAL, "--redo", "preprocess")
         ended = self.run_toy(*LOCAL, "--redo", "train", TOY_STARTS=self.path("starts.txt"))
