@@ -86,12 +86,12 @@ def copy_renamed(source, target):
 PATIENCE = 600      # seconds for whatever a test waits for: a real cluster beside other tests on two cores is slow
 
 
-def wait_for(condition, what, more=lambda: ""):
-    """Returns once the condition is true; RuntimeError, with what more() says, if that takes too long."""
+def wait_for(condition, what, explain=lambda: ""):
+    """Returns once the condition is true; RuntimeError, with what explain() says, if that takes too long."""
     deadline = time.time() + PATIENCE
     while not condition():
         if time.time() > deadline:
-            raise RuntimeError(f"{what} did not come in {PATIENCE} s {more()}")
+            raise RuntimeError(f"{what} did not come in {PATIENCE} s {explain()}")
         time.sleep(0.05)
 
 

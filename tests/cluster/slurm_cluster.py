@@ -133,13 +133,13 @@ class Cluster:
         process.send_signal(number)
         process.wait(PATIENCE)
 
-    def has(self, pid):
+    def owns(self, pid):
         """A process of this cluster; a slurmstepd's configuration is that of the daemons."""
         return any(word.startswith(f"SLURM_CONF={self.directory}/".encode()) for word in environ_of(pid))
 
     def kill_steps(self, node):
         """kill -9 of all that runs for jobs on a node, slurmstepd first: nobody is left to tell the controller."""
-        jobs = [pid for pid in processes() if f"SLURMD_NODENAME={node}".encode() in environ_of(pid) and self.has(pid)]
+        jobs = [pid for pid in processes() if f"SLURMD_NODENAME={node}".encode() in environ_of(pid) and self.owns(pid)]
         for pid in sorted({parent_of(pid) for pid in jobs} - set(jobs)) + jobs:
             if pid > 1 and (pid in jobs or b"slurmstepd" in read_proc(pid, "cmdline")):
                 try:
@@ -154,7 +154,7 @@ class Cluster:
         come, for the end of the new attempt if both are on one node.
         """
         step = f"slurmstepd: [{job}.".encode()
-        if not any(step in read_proc(pid, "cmdline") and self.has(pid) for pid in processes()):
+        if not any(step in read_proc(pid, "cmdline") and self.owns(pid) for pid in processes()):
             self.run("scontrol", "update", f"JobId={job}", "StartTime=now", check=False)
 
     def lose_jobs(self):
@@ -193,14 +193,14 @@ class Cluster:
         def idle():
             states = self.run("sinfo", "-h", "-N", "-o", "%T", check=False).split()
             return len(states) == len(NODES) and all(state == "idle" for state in states)
-        wait_for(idle, "four idle nodes", self.story)
+        wait_for(idle, "four idle nodes", self.what_is_there)
 
     def wait_until_up(self):
         """After a restart of the controller: every node has registered again."""
         def up():
             states = self.run("sinfo", "-h", "-N", "-o", "%T", check=False).split()
             return len(states) == len(NODES) and not any(state.endswith("*") or state.startswith(("unk", "down")) for state in states)
-        wait_for(up, "four nodes that are up", self.story)
+        wait_for(up, "four nodes that are up", self.what_is_there)
 
     def wait_until_empty(self):
         """Until no job waits or runs; what Slurm has put back need not wait out its two minutes."""
@@ -209,9 +209,9 @@ class Cluster:
             for job in {job for job, reason in jobs if reason == "BeginTime"}:
                 self.hasten(job)
             return not jobs
-        wait_for(empty, "an empty queue", self.story)
+        wait_for(empty, "an empty queue", self.what_is_there)
 
-    def story(self):
+    def what_is_there(self):
         """What a wait in vain may come from."""
         with open(os.path.join(self.directory, "log", "slurmctld.log"), errors="replace") as file:
             log = "".join(file.readlines()[-40:])
