@@ -11,7 +11,7 @@ import unittest
 
 from launcher import whole_file
 from tests.cluster import slurm_cluster
-from tests.support import CLEAN, REPOSITORY, TOY_MODEL, WorkCase, wait_for, write_benchmark
+from tests.support import REPOSITORY, TOY_MODEL, WorkCase, wait_for, write_benchmark
 
 CAMPAIGN = ["ml_data/A-A/split_0", "ml_data/B-A/split_0", "models/A/split_0", "models/B/split_0", "infer/A-A/split_0",
             "infer/B-A/split_0", "ml_data/A-B/split_0", "ml_data/B-B/split_0", "infer/A-B/split_0", "infer/B-B/split_0"]
@@ -51,8 +51,8 @@ def reference_scores():
 
 
 @unittest.skipIf(slurm_cluster.why_not(), slurm_cluster.why_not())
-class FaultCase(WorkCase):
-    settings = {}
+class FaultCase(slurm_cluster.WithCluster, WorkCase):
+    variables = {"LATENCY_WAIT": "2"}
     more = ()                                                   # options of every launch
     followers = ("not run", "parent failed: models/A/split_0")  # what becomes of the tasks behind models/A/split_0
     # our word for a task: Slurm's words for its element, if that is in the queue
@@ -61,8 +61,7 @@ class FaultCase(WorkCase):
     @classmethod
     def setUpClass(cls):
         cls.reference = reference_scores()
-        cls.cluster = slurm_cluster.shared(**cls.settings)
-        cls.environment = dict(CLEAN, SLURM_CONF=cls.cluster.configuration, LATENCY_WAIT="2")
+        super().setUpClass()
 
     def setUp(self):
         super().setUp()

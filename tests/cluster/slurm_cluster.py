@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 
-from tests.support import PATIENCE, wait_for
+from tests.support import CLEAN, PATIENCE, wait_for
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scancel", "scontrol")
 NODES = ("n1", "n2", "n3", "n4")
@@ -63,6 +63,7 @@ def why_not():
     return "" if os.geteuid() == 0 else "no real Slurm here: starting one needs root"
 
 
+AFTERWARDS = 3  # seconds in which the last message of an attempt comes
 STARTED = {}    # settings: the cluster that runs with them
 
 
@@ -74,6 +75,17 @@ def shared(**settings):
     else:
         STARTED[key] = Cluster(**settings)
     return STARTED[key]
+
+
+class WithCluster:
+    """Beside a TestCase: a cluster of these settings, and commands that find it and have these variables."""
+    settings, variables = {}, {}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cluster = shared(**cls.settings)
+        cls.environment = dict(CLEAN, SLURM_CONF=cls.cluster.configuration, **cls.variables)
 
 
 class Cluster:
@@ -147,15 +159,10 @@ class Cluster:
                 except ProcessLookupError:
                     pass  # it ended with its parent
 
-    def hasten(self, job):
-        """What Slurm has put back starts now, not in two minutes.
-
-        Not while its attempt before still ends: Slurm takes that one's last message, which in two minutes has long
-        come, for the end of the new attempt if both are on one node.
-        """
+    def has_step(self, job):
+        """Whether an attempt of a job is still there, or still ends."""
         step = f"slurmstepd: [{job}.".encode()
-        if not any(step in read_proc(pid, "cmdline") and self.owns(pid) for pid in processes()):
-            self.run("scontrol", "update", f"JobId={job}", "StartTime=now", check=False)
+        return any(step in read_proc(pid, "cmdline") and self.owns(pid) for pid in processes())
 
     def lose_jobs(self):
         """What a controller that is not there has written down of its jobs is gone.
@@ -203,11 +210,20 @@ class Cluster:
         wait_for(up, "four nodes that are up", self.what_is_there)
 
     def wait_until_empty(self):
-        """Until no job waits or runs; what Slurm has put back need not wait out its two minutes."""
+        """Until no job waits or runs. What Slurm has put back starts now, not in two minutes.
+
+        Not while its attempt before ends, nor at once: Slurm takes that one's last message, which in two minutes has
+        long come, for the end of the new attempt if both are on one node.
+        """
+        gone = {}       # job: when its attempt before was first not there
+
         def empty():
             jobs = [line.split(None, 1) for line in self.run("squeue", "-r", "-h", "-o", "%A %r").splitlines()]
             for job in {job for job, reason in jobs if reason == "BeginTime"}:
-                self.hasten(job)
+                if self.has_step(job):
+                    gone.pop(job, None)
+                elif time.time() - gone.setdefault(job, time.time()) > AFTERWARDS:
+                    self.run("scontrol", "update", f"JobId={job}", "StartTime=now", check=False)
             return not jobs
         wait_for(empty, "an empty queue", self.what_is_there)
 

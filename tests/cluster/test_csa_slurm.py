@@ -5,20 +5,13 @@ import subprocess
 import unittest
 
 from tests.cluster import slurm_cluster
-from tests.support import CLEAN, REPOSITORY, TOY_MODEL, WorkCase, write_benchmark
+from tests.support import REPOSITORY, TOY_MODEL, WorkCase, write_benchmark
 
 STUDIES = ("CCLE", "CTRPv2", "GDSCv1", "GDSCv2", "gCSI")
 
 
 @unittest.skipIf(slurm_cluster.why_not(), slurm_cluster.why_not())
-class SlurmCase(WorkCase):
-    settings = {}
-
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = slurm_cluster.shared(**cls.settings)
-        cls.environment = dict(CLEAN, SLURM_CONF=cls.cluster.configuration)
-
+class SlurmCase(slurm_cluster.WithCluster, WorkCase):
     def setUp(self):
         super().setUp()
         write_benchmark(self.path("raw"), STUDIES, splits=3)

@@ -11,7 +11,7 @@ import tests  # noqa: F401  (puts stages/ on the path)
 from baseline.model import DEFAULTS, read_responses, train_model
 from tests.cluster import slurm_cluster
 from tests.hpo_case import LOCAL, RATE, HpoCase
-from tests.support import CLEAN, PATIENCE, REPOSITORY, STAGES, TOY_MODEL, WorkCase, wait_for
+from tests.support import PATIENCE, REPOSITORY, STAGES, TOY_MODEL, WorkCase, wait_for
 
 class RefusalsTest(HpoCase):
     def refused(self, *parts, arguments=(), space=None):
@@ -165,11 +165,8 @@ class DemoTest(WorkCase):
 
 
 @unittest.skipIf(slurm_cluster.why_not(), slurm_cluster.why_not())
-class SlurmTest(HpoCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = slurm_cluster.shared(slurmd_timeout=10, more="BatchStartTimeout=5")
-        cls.environment = dict(CLEAN, SLURM_CONF=cls.cluster.configuration)
+class SlurmTest(slurm_cluster.WithCluster, HpoCase):
+    settings = {"slurmd_timeout": 10, "more": "BatchStartTimeout=5"}
 
     def test_a_killed_trial_and_a_lost_node_leave_every_trial_accounted_for(self):
         ended = self.run_hpo("--max_evals", "40", "--max_running", "6", "--executor", "slurm",

@@ -7,7 +7,7 @@ import unittest
 from launcher import subsets
 from launcher.refusal import Refusal
 from tests.cluster import slurm_cluster
-from tests.support import CLEAN, WorkCase, write_benchmark, write_ids
+from tests.support import WorkCase, write_benchmark, write_ids
 
 LOCAL = ("--executor", "local")
 
@@ -153,12 +153,7 @@ class DemoTest(WorkCase):
 
 
 @unittest.skipIf(slurm_cluster.why_not(), slurm_cluster.why_not())
-class SlurmTest(LcaCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = slurm_cluster.shared()
-        cls.environment = dict(CLEAN, SLURM_CONF=cls.cluster.configuration)
-
+class SlurmTest(slurm_cluster.WithCluster, LcaCase):
     def test_slurm_gives_the_scores_of_a_local_run_and_resumes(self):
         shutil.rmtree(self.path("raw"))
         write_benchmark(self.path("raw"), ("A", "B"), splits=3, rows=100)

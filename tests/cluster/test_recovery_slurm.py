@@ -11,7 +11,7 @@ import sys
 import unittest
 
 from tests.cluster import slurm_cluster
-from tests.support import CLEAN, REPOSITORY, TOY_MODEL, WorkCase, wait_for, write_benchmark
+from tests.support import REPOSITORY, TOY_MODEL, WorkCase, wait_for, write_benchmark
 
 KEEPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "memory_keeper.py")
 MODEL_A, MODEL_B = "models/A/split_0", "models/B/split_0"
@@ -19,11 +19,8 @@ SLOW = "takes eight minutes: set SLOW_TESTS=1"
 
 
 @unittest.skipIf(slurm_cluster.why_not(), slurm_cluster.why_not())
-class RecoveryCase(WorkCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = slurm_cluster.shared()
-        cls.environment = dict(CLEAN, SLURM_CONF=cls.cluster.configuration, LATENCY_WAIT="2")
+class RecoveryCase(slurm_cluster.WithCluster, WorkCase):
+    variables = {"LATENCY_WAIT": "2"}
 
     def setUp(self):
         super().setUp()

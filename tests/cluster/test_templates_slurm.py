@@ -6,16 +6,11 @@ import shutil
 import unittest
 
 from tests.cluster import slurm_cluster
-from tests.support import CLEAN, WorkCase
+from tests.support import WorkCase
 
 
 @unittest.skipIf(slurm_cluster.why_not(), slurm_cluster.why_not())
-class SiteTest(WorkCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = slurm_cluster.shared()
-        cls.environment = dict(CLEAN, SLURM_CONF=cls.cluster.configuration)
-
+class SiteTest(slurm_cluster.WithCluster, WorkCase):
     def setUp(self):
         super().setUp()
         self.have_project()
