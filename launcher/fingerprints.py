@@ -10,7 +10,6 @@ import os
 import zlib
 
 from launcher.refusal import Refusal
-from launcher.results_tree import is_input
 
 LARGEST = 64 * 1000 * 1000      # bytes
 SPLIT_OPTIONS = ("--train_split_file", "--val_split_file", "--test_split_file")
@@ -127,8 +126,7 @@ def data_words(task, status):
     """The words of the preprocessings that a result depends on directly: its own, or those of its inputs."""
     if task.stage == "preprocess":
         return [task.words]
-    return [made["words"] for made in status["made_from"].values()
-            if is_input(made) and isinstance(made.get("words"), (list, tuple))]
+    return [made.words for made in status["made_from"] if made.words is not None]
 
 
 def refuse_changed_data(now, tasks, tree, options):
@@ -168,6 +166,6 @@ def scripts_of(task, stage, tree):
     status = tree.status(task.name)
     if not status or status["state"] != "done":
         return set()
-    made_from = status["made_from"].values() if task.stage != stage else ()
-    found = {made["script"] for made in made_from if is_input(made) and isinstance(made.get("script"), str)}
+    made_from = status["made_from"] if task.stage != stage else ()
+    found = {made.script for made in made_from if isinstance(made.script, str)}
     return found | ({status.get("script", "")} if task.stage == stage else set())

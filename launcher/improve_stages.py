@@ -3,10 +3,11 @@
 Names of tasks are directories in OUT; they become absolute paths here.
 """
 import os
-import sys
 
 from launcher.paths import HERE, model_script
 from launcher.tasks import Task
+
+WORDS = {}      # of the tasks that were planned so far; with_collector (planning) empties it
 
 
 def preprocess(options, data, row, array, name, parts):
@@ -45,7 +46,12 @@ def task(options, stage, row, array, name, paths, parents=(), more=()):
     words = (options.env, model_script(options, stage), *paths, "--y_col_name", options.y_col_name, *more,
              *getattr(options, f"{stage}_args"))
     # The same paths are words of several tasks: in 100,000 tasks it matters that each is kept once.
-    return Task(sys.intern(name), stage, array, row.index, tuple(map(sys.intern, words)), tuple(map(sys.intern, parents)), *row[1:])
+    return Task(once(name), stage, array, row.index, tuple(map(once, words)), tuple(map(once, parents)), *row[1:])
+
+
+def once(word):
+    """The word as it is in memory already."""
+    return WORDS.setdefault(word, word)
 
 
 def for_train(options):

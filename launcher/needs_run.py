@@ -10,7 +10,7 @@ once; here its verdict is read.
 import os
 from typing import NamedTuple
 
-from launcher.results_tree import is_input
+from launcher.status_file import size_of
 
 
 class Reason(NamedTuple):
@@ -43,9 +43,9 @@ def decide(tasks, tree, redo=None, changed=lambda task, status: "", reasons=None
     follows it; changed: says which file outside OUT that a task read has changed since ('' if none);
     reasons: {task name: what reason_to_run() says of it}, if the caller has asked already.
     """
-    by_name, last_run, why = {task.name: task for task in tasks}, tree.last_run_of(), {}
+    by_name, why = {task.name: task for task in tasks}, {}
     for task in tasks:
-        reason = reasons[task.name] if reasons else reason_to_run(task, tree, by_name, last_run, changed)
+        reason = reason_to_run(task, tree, by_name, changed) if reasons is None else reasons.get(task.name)
         if task.stage == redo:
             reason = Reason("redo", "asked for with --redo")
         follows = next((name for name in task.parents if name in why and not why[name].rebuild
@@ -55,29 +55,27 @@ def decide(tasks, tree, redo=None, changed=lambda task, status: "", reasons=None
     return without_unneeded(tasks, why, tree)
 
 
-def reason_to_run(task, tree, by_name, last_run, changed):
+def reason_to_run(task, tree, by_name, changed):
     """The Reason why a task is not done by itself; None if it is."""
     status = tree.status(task.name)
     if status is None:
         return NEVER_RUN_DATA if task.stage == "preprocess" else NEVER_RUN
     if status["state"] != "done":
-        was_rebuild = last_run.get(task.name, (None, {}))[1].get("rebuild", False) is True
         kind = status.get("reason_kind") if status.get("reason_kind") in ("broken", "unreadable") else status["state"]
-        return Reason(kind, f"{status['state']}: {status.get('reason', '')}", was_rebuild)
+        return Reason(kind, f"{status['state']}: {status.get('reason', '')}", was_rebuild(tree, task.name))
     if not same_experiment(status, task, tree.out):
         return Reason("parameters", "its parameters have changed")
-    files = [name for name, size in status["files"].items() if size_of(tree.path(task.name, name)) != size]
-    if files:
-        deleted = all(size_of(tree.path(task.name, name)) is None for name in files)
-        return Reason("files", f"its {files[0]} was deleted or changed", deleted and task.stage == "preprocess")
+    if status["changed_files"]:
+        deleted = all(size_of(tree.path(task.name, name)) is None for name in status["changed_files"])
+        return Reason("files", f"its {status['changed_files'][0]} was deleted or changed", deleted and task.stage == "preprocess")
     if task.stage == "collect":
         newer = newer_than_tables(task, status, tree)
         return Reason("tables", f"{newer} is newer than the tables") if newer else None
     changed_file = changed(task, status)
     if changed_file:
         return Reason("split_files", f"{changed_file} has changed")
-    for name, made_from in status["made_from"].items():
-        reason = changed_input(task, name, made_from, tree, by_name, last_run)
+    for made_from in status["made_from"]:
+        reason = changed_input(task, made_from, tree, by_name)
         if reason:
             return reason
     return None
@@ -100,38 +98,41 @@ def was_adopted_without(tree, task, parent):
     they count as they are, whatever they were made from."""
     status = tree.status(task.name)
     return (status is not None and status.get("reason_kind") == "adopted" and status["state"] == "done"
-            and parent not in status["made_from"])
+            and all(made.name != parent for made in status["made_from"]))
 
 
-def size_of(path):
-    try:
-        return os.path.getsize(path)
-    except (OSError, ValueError):  # a broken status may name anything
-        return None
+def was_rebuild(tree, name):
+    """Whether the newest launch that runs a task makes it again for others alone."""
+    planned = tree.last_run_of().get(name)
+    return planned is not None and planned.rebuild is True
 
 
-def changed_input(task, name, made_from, tree, by_name, last_run):
+def changed_input(task, made_from, tree, by_name):
     """The Reason if an input is not the one that this task was made from, else None."""
-    changed = Reason("input", f"its input {name} has changed")
-    if not is_input(made_from) or not isinstance(made_from.get("words"), tuple):
-        return changed
+    name = made_from.name
+    if made_from.words is None:
+        return input_changed(name)
     planned = by_name.get(name) or next((by_name[parent] for parent in task.parents if parent in by_name), None)
     is_data = planned is not None and planned.stage == "preprocess"
     if is_data and not same_data(task, tree.status(task.name), made_from, planned, tree.out):
         return Reason("data", f"its input {name} would be made with other arguments")
     status = tree.status(name)
     if status is None:
-        return None if is_data else changed
-    launch, ran = last_run.get(name, (None, {}))
-    is_made_again = is_data and (ran.get("rebuild", False) is True or not status.get("launch"))
-    return None if is_made_again or status.get("stamp") == made_from.get("stamp") else changed
+        return None if is_data else input_changed(name)
+    if status.stamp == made_from.stamp or is_data and (not status.launch or was_rebuild(tree, name)):
+        return None
+    return input_changed(name)
+
+
+def input_changed(name):
+    return Reason("input", f"its input {name} has changed")
 
 
 def same_data(task, status, made_from, planned, out):
     """Whether an input would be preprocessed in the same way now; for train, for whichever target. The input may
     have been made before the tree was moved, and the task after."""
     free = ("--output_dir", "--test_split_file") if task.stage == "train" else ()
-    return equal_words(made_from["words"], made_from.get("out") or status.get("out"), planned.words, out, free)
+    return equal_words(made_from.words, made_from.out or status.out, planned.words, out, free)
 
 
 def same_experiment(status, task, out):
@@ -194,6 +195,7 @@ def untracked_outputs(tasks, tree):
     """Names of tasks whose directory holds files, but no status: some other program's."""
     if not os.path.isdir(tree.out):
         return []
+    tree.read_ahead([task.name for task in tasks])
     # A runner that starts now writes the status before its stage writes a file: seen afterwards, it is there.
     return [task.name for task in tasks if task.stage != "collect" and tree.status(task.name) is None
             and holds_outputs(tree.path(task.name)) and tree.status_now(task.name) is None]

@@ -1,6 +1,6 @@
 """plan_file: plan.json of a launch: what it was asked for, and every task, one a line (docs/files.md).
 
-    tasks, arrays, why, options -> plan.json -> dict whose tasks are what the reader makes of each
+    tasks, arrays, why, options -> plan.json -> dict without the tasks; what the reader makes of each task
 """
 import json
 import os
@@ -12,6 +12,7 @@ import launcher
 from launcher.resources import asked
 from launcher.whole_file import write_pieces
 
+DECODER, TEXT = json.JSONDecoder(), {str}
 ONLY_ONCE = ("--dry_run", "--dry-run", "--replace", "--retry_failed")  # words of a command that is to be given again
 TASKS_BEGIN, TASKS_END = '\n "tasks": [\n', " ]}\n"    # the lines around the tasks
 
@@ -64,23 +65,39 @@ def write_plan(directory, record, lines):
     write_pieces(os.path.join(directory, name), pieces())
 
 
-def read_plan(path, task_of):
-    """A plan.json as a dict, its tasks through task_of, one after another; None if it is none. task_of: dict -> anything"""
+def read_head(path):
+    """What a plan.json says, its tasks aside; None if it is no plan."""
     try:
         if not os.path.isfile(path):
             return None
         with open(path, encoding="utf-8") as file:
-            head = read_head(file)
-            if head is None:    # another program has written it
+            plan = head_of(file)
+            if plan is None:    # another program has written it
                 file.seek(0)
                 plan = json.load(file)
-                return dict(plan, tasks=[task_of(task) for task in plan["tasks"]]) if is_plan(plan) else None
-            return dict(head, tasks=list(read_tasks(file, task_of))) if is_plan(head) else None
+            else:
+                file.buffer.seek(-len(TASKS_END), os.SEEK_END)
+                if file.buffer.read() != TASKS_END.encode():
+                    return None
+        return {key: value for key, value in plan.items() if key != "tasks"} if is_plan(plan) else None
     except (OSError, ValueError, RecursionError):
         return None
 
 
-def read_head(file):
+def read_tasks(path, task_of):
+    """The tasks of a plan.json through task_of, one after another; None if they cannot be read. task_of: dict -> anything"""
+    try:
+        with open(path, encoding="utf-8") as file:
+            if head_of(file) is not None:
+                return list(map(task_of, tasks_in(file)))
+            file.seek(0)
+            plan = json.load(file)
+            return list(map(task_of, plan["tasks"])) if is_plan(plan) else None
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def head_of(file):
     """What stands before the tasks, in lines as write_plan makes them; None if it is not in such lines. Raises ValueError."""
     head = []
     for line in iter(file.readline, ""):
@@ -90,15 +107,15 @@ def read_head(file):
     return None
 
 
-def read_tasks(file, task_of):
-    """Each task behind the head; raises ValueError if the file ends before its end, or a line is no task."""
+def tasks_in(file):
+    """Each task behind the head as a dict; raises ValueError if the file ends before its end, or a line is no task."""
     for line in file:
         if line == TASKS_END:
             return
-        task = json.loads(line.rstrip(",\n"))
-        if not is_task(task):
+        task, end = DECODER.raw_decode(line, len(line) - len(line.lstrip()))
+        if line[end:] not in (",\n", "\n") or not is_task(task):
             raise ValueError(line)
-        yield task_of(task)
+        yield task
     raise ValueError("its end is missing")
 
 
@@ -110,19 +127,19 @@ def is_plan(plan):
 
 
 def is_task(task):
-    return (isinstance(task, dict) and is_name(task.get("name")) and is_texts(task.get("words"))
+    return (type(task) is dict and is_name(task.get("name")) and is_texts(task.get("words"))
             and is_texts(task.get("parents", [])) and type(task.get("index")) is int
-            and all(isinstance(task.get(key), str) for key in ("stage", "array")))
+            and type(task.get("stage")) is str and type(task.get("array")) is str)
 
 
 def is_name(name):
     """A directory inside OUT that can be shown on a terminal."""
-    return isinstance(name, str) and name.isprintable() and name != "" and not os.path.isabs(name) \
-        and ".." not in name.split("/")
+    return type(name) is str and name != "" and name.isprintable() and name[0] != "/" \
+        and (".." not in name or ".." not in name.split("/"))
 
 
 def is_texts(values):
-    return isinstance(values, (list, tuple)) and set(map(type, values)) <= {str}
+    return type(values) in (list, tuple) and set(map(type, values)) <= TEXT
 
 
 def command_of(plan):

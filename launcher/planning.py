@@ -47,6 +47,7 @@ def with_collector(tasks, options):
                       "one; in a workflow of your own, put each label into the task's name")
     for task in tasks:
         task_line(task.words)
+    improve_stages.WORDS.clear()
     return tasks + [improve_stages.collect(options, names)]
 
 

@@ -43,8 +43,8 @@ def is_done(tree, name):
 
 
 def old_command(tree, name):
-    launch = tree.last_run_of().get(name, (None, None))[0]
-    return plan_file.command_here(launch, tree.out) if launch else "(it is not known)"
+    planned = tree.last_run_of().get(name)
+    return plan_file.command_here(planned.launch, tree.out) if planned else "(it is not known)"
 
 
 def differences(changed, tree):

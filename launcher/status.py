@@ -21,10 +21,10 @@ NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")    # causes that differ in numbers 
 def show(workflow, options, again):
     """Prints what became of every task; returns the exit code."""
     tree = started_tree(options)
-    for path in tree.broken_plans:
-        sys.stderr.write(f"{path!r} cannot be read: what that launch started is not known here\n")
     elements, silence = ask_queue(tree)
     states = with_accounting(survey(tree, elements), tree)
+    for path in tree.broken_plans:
+        sys.stderr.write(f"{path!r} cannot be read: what that launch started is not known here\n")
     code = exit_code(states)
     if options.json:
         print(json.dumps({"workflow": workflow, "output_dir": tree.out, "queue": silence or "answered", "exit_code": code,

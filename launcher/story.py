@@ -28,8 +28,7 @@ class Known(NamedTuple):
     tree: ResultsTree
     task: object            # as the newest plan has it
     states: dict            # {name: State} of all tasks
-    launch: object          # the newest that runs it, or None
-    place: tuple            # (array, index) there
+    ran: object             # as the newest launch that runs it has it, or None
     element: object
 
     @property
@@ -44,10 +43,9 @@ def look_up(options, name):
     states = {state.name: state for state in with_accounting(survey(tree, elements), tree)}
     name = name_in(tree, name, states)
     plans = [task for launch in tree.launches + tree.dry_launches for task in launch.tasks if task["name"] == name]
-    launch, planned = tree.last_run_of().get(name, (None, plans[-1]))
-    place = planned["array"], planned["index"]
-    element = conflicts.elements_of(launch, elements or []).get(place) if launch else None
-    return Known(tree, plans[-1], states, launch, place, element)
+    ran = tree.last_run_of().get(name)
+    element = conflicts.elements_of(ran.launch, elements or []).get((ran.array, ran.index)) if ran else None
+    return Known(tree, plans[-1], states, ran, element)
 
 
 def name_in(tree, text, names):
@@ -67,7 +65,7 @@ def show(options):
     """Prints the story of options.status; returns 0 if it is done, 3 if it runs or waits, else 1."""
     known = look_up(options, options.status)
     if options.json:
-        print(json.dumps(dict(as_json(known.state), parents=known.task.get("parents") or [], launch=known.launch and known.launch.id), indent=1))
+        print(json.dumps(dict(as_json(known.state), parents=known.task.get("parents") or [], launch=known.ran and known.ran.launch.id), indent=1))
         return exit_code(known)
     parts = (head(known), queue_lines(known), launch_lines(known), attempt_lines(known), made_from_lines(known), by_hand(known))
     print("\n".join(line for part in parts for line in part))
@@ -94,7 +92,7 @@ def queue_lines(known):
         lines.append(f"queue: job {known.element.key} is {known.element.state}"
                      + (f" ({known.element.reason})" if known.element.state == "PENDING" else "") + start_of(known.element))
         stuck = never_starts(known.element.reason)
-        lines += [f"  it can never start: {stuck[0]}", f"  try: {stuck[1]}, then --cancel and the same command"] if stuck else []
+        lines += [f"  it can never start: {stuck[0]}", f"  try: {stuck[1]}"] if stuck else []
     if known.state.state in ("queued", "not run"):
         waits = [name for name in known.task.get("parents") or () if name in known.states and known.states[name].state != "done"]
         lines += [f"waits for: {name}, {known.states[name].state}" for name in waits[:10]]
@@ -117,7 +115,7 @@ def launch_lines(known):
             raised = recovery.raised_of(planned)
             more = f"; raised to {' '.join(asked.words_for(raised.needs))}" if raised else ""
             lines.append(f"launch {launch.id} ran it, because: {planned.get('reason') or 'planned'}{more}")
-    script = recovery.script_of(known.launch, dict(array=known.place[0]))
+    script = recovery.script_of(known.ran)
     words = asked.words_for(asked.Needs(script.memory, script.seconds))
     return lines + ([f"asked for: {' '.join(words)} --cpus-per-task={script.cores}"] if words else [])
 
@@ -158,8 +156,8 @@ def made_from_lines(known):
 def by_hand(known):
     """The log, and the command that runs the one task."""
     lines = [f"log: {known.state.log}"]
-    if known.launch is not None:
-        file = os.path.join(known.launch.directory, f"{known.place[0]}.tasks")
+    if known.ran is not None:
+        file = os.path.join(known.ran.launch.directory, f"{known.ran.array}.tasks")
         line = line_of(file, known.task["words"])
         call = f"bash {shlex.quote(os.path.join(HERE, 'run_model.sh'))} --task {shlex.quote(file)} {line}"
         lines += [f"by hand: {call}"] if line is not None else []

@@ -66,16 +66,17 @@ def survey(tree, elements):
 
     elements: what slurm.queue() returned; None if the queue could not be asked
     """
-    tasks, last_run = {}, tree.last_run_of()
+    tasks = {}
     for launch in tree.launches:
         for record in launch.tasks:
             tasks.pop(record["name"], None)
             tasks[record["name"]] = record
+    tree.read_ahead(list(tasks))
     for launch in tree.dry_launches:    # what somebody has pasted from a dry run
         for record in launch.tasks:
             if record["name"] not in tasks and tree.status(record["name"]) is not None:
                 tasks[record["name"]] = record
-    view = View(tree, tasks, last_run, elements)
+    view = View(tree, tasks, elements)
     for task in tasks.values():
         view.add(task)
     return list(view.states.values())
@@ -84,19 +85,19 @@ def survey(tree, elements):
 class View:
     """Statuses and queue, and the states that were found so far; parents come before children."""
 
-    def __init__(self, tree, tasks, last_run, elements):
-        self.tree, self.tasks, self.last_run, self.states = tree, tasks, last_run, {}
+    def __init__(self, tree, tasks, elements):
+        self.tree, self.tasks, self.last_run, self.states = tree, tasks, tree.last_run_of(), {}
         self.is_asked = elements is not None
         self.queue = {launch.id: conflicts.elements_of(launch, elements or []) for launch in tree.launches}
         self.at_work = {launch.id: conflicts.launcher_at_work(launch.directory) for launch in tree.launches}
         self.jobs = {launch.id: launch_directory.read_jobs(launch.directory) for launch in tree.launches}
-        self.reasons = {task.name: needs_run.reason_to_run(task, tree, tasks, last_run, lambda *_: "") for task in tasks.values()}
-        self.unneeded = unneeded(tree, tasks, last_run, self.reasons)
+        self.reasons = reasons_to_run(tree, tasks)
+        self.unneeded = unneeded(tree, tasks, self.reasons)
 
     @functools.lru_cache(maxsize=None)
     def places(self):
         """How many tasks an element of an array has: {(launch, array, index): number}"""
-        return Counter((launch.id, planned["array"], planned["index"]) for launch, planned in self.last_run.values())
+        return Counter((planned.launch.id, planned.array, planned.index) for planned in self.last_run.values())
 
     @functools.lru_cache(maxsize=None)
     def begun(self):
@@ -105,12 +106,12 @@ class View:
 
     def add(self, task):
         status = self.tree.status(task.name)
-        old = self.reasons[task.name] if status and status["state"] == "done" else None
+        old = self.reasons.get(task.name) if status and status["state"] == "done" else None
         if old and old.rebuild:
             old = None
-        launch, planned = self.last_run.get(task.name, (None, None))
-        element = self.queue[launch.id].get((planned["array"], planned["index"])) if launch else None
-        state, kind, reason = self.judge(task, None if old else status, launch, planned, element)
+        planned = self.last_run.get(task.name)
+        element = self.queue[planned.launch.id].get((planned.array, planned.index)) if planned else None
+        state, kind, reason = self.judge(task, None if old else status, planned, element)
         if old and state in ("lost", "not run"):
             state, kind, reason = "not run", old.kind, old.text
         if state in ("lost", "not run") and task.name in self.unneeded:
@@ -119,7 +120,7 @@ class View:
         self.states[task.name] = State(task.name, task.stage, state, kind, reason, known.get("attempt"),
                                        known.get("host", ""), self.tree.out)
 
-    def judge(self, task, status, launch, planned, element):
+    def judge(self, task, status, planned, element):
         """(state, reason_kind, reason) of one task."""
         if element is not None and element.in_queue:
             return self.judge_in_queue(task, status, element)
@@ -136,7 +137,7 @@ class View:
             return ("failed", kind, end) if end else ("interrupted", "signal", status.get("reason", ""))
         if said == "running":
             return "lost", kind or "lost", end or "it says running, but no such job is there"
-        return self.judge_not_started(task, launch, planned, kind, end)
+        return self.judge_not_started(task, planned, kind, end)
 
     def judge_in_queue(self, task, status, element):
         own = status is not None and status.get("slurm_job") == element.key
@@ -152,9 +153,10 @@ class View:
             return "queued", "never_starts", never_starts(element.reason)[0]
         return "queued", "", element.reason
 
-    def judge_not_started(self, task, launch, planned, kind, end):
-        if launch is None:
+    def judge_not_started(self, task, planned, kind, end):
+        if planned is None:
             return "not run", "", ""
+        launch = planned.launch
         if self.at_work[launch.id]:
             return "queued", "", ""
         if launch.plan.get("executor") == "slurm" and planned["array"] in self.jobs[launch.id]:
@@ -167,8 +169,8 @@ class View:
 
     def has_company(self, task):
         """Whether other tasks are in the same element of an array."""
-        launch, planned = self.last_run[task.name]
-        return self.places()[launch.id, planned["array"], planned["index"]] > 1
+        planned = self.last_run[task.name]
+        return self.places()[planned.launch.id, planned.array, planned.index] > 1
 
     def failed_parent(self, task):
         bad = ("failed", "lost", "interrupted")
@@ -188,11 +190,17 @@ def never_starts(reason):
     return NO_NODE_IS_UP if reason.startswith(NO_NODE) else NEVER_STARTS.get(reason)
 
 
-def unneeded(tree, tasks, last_run, reasons):
+def reasons_to_run(tree, tasks):
+    """{name: Reason} of the planned tasks that are not done by themselves. tasks: {name: task}"""
+    found = ((name, needs_run.reason_to_run(task, tree, tasks, lambda *_: "")) for name, task in tasks.items())
+    return {name: reason for name, reason in found if reason}
+
+
+def unneeded(tree, tasks, reasons):
     """{name: why} of tasks without outputs that nothing needs: ml_data that was deleted after everything made
     from it was done, and what adopted results were made from."""
     why = needs_run.decide(list(tasks.values()), tree, reasons=reasons)
-    return {name: "deleted after use" if name in last_run else "not needed: what it is for was adopted"
+    return {name: "deleted after use" if name in tree.last_run_of() else "not needed: what it is for was adopted"
             for name in tasks if name not in why and tree.status(name) is None}
 
 
@@ -212,10 +220,10 @@ def with_accounting(states, tree):
     last_run, keys = tree.last_run_of(), {}
     for state in states:
         if state.state == "lost" and state.reason_kind == "lost" and state.name in last_run:
-            launch, task = last_run[state.name]
-            job = launch_directory.read_jobs(launch.directory).get(task["array"])
+            planned = last_run[state.name]
+            job = launch_directory.read_jobs(planned.launch.directory).get(planned.array)
             if job:
-                keys.setdefault(f"{job}_{task['index']}", []).append(state.name)
+                keys.setdefault(f"{job}_{planned.index}", []).append(state.name)
     ends = {name: ENDS[end] for key, end in slurm.accounted_ends(list(keys)).items() if end in ENDS
             for name in keys[key]} if keys else {}
     return [state._replace(reason_kind=ends[state.name][0], reason=ends[state.name][1]) if state.name in ends else state

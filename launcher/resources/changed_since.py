@@ -11,7 +11,7 @@ import os
 
 from launcher import needs_run, templates, whole_file
 from launcher.paths import HERE
-from launcher.results_tree import STATUS, is_input
+from launcher.status_file import STATUS
 
 CODE = (".py", ".sh", ".ini", ".json", ".yaml", ".yml", ".toml", ".cfg")     # what people edit in a model's folder
 SHARED = ("site.sbatch", "site.sh")
@@ -31,8 +31,8 @@ def changed_since(task, status, tree, options):
 
 def made_from_others(task, status, tree):
     """Whether an input was made anew since."""
-    made = [(tree.status(name), made) for name, made in status["made_from"].items() if is_input(made)]
-    return any(now is not None and now.get("stamp") != then.get("stamp") for now, then in made)
+    made = [(tree.status(made.name), made) for made in status["made_from"] if made.words is not None]
+    return any(now is not None and now.stamp != then.stamp for now, then in made)
 
 
 @functools.lru_cache(maxsize=None)

@@ -35,14 +35,9 @@ def means(tree):
     groups = {}
     for task, status in measured.done_tasks(tree):
         for key in ((task["stage"], task.get("source", "")), (task["stage"], None)):
-            groups.setdefault(key, []).append((status["seconds"], bytes_of(status)))
+            groups.setdefault(key, []).append((status["seconds"], status["bytes"]))
     return {key: Mean(sum(seconds for seconds, _ in group) / len(group), sum(size for _, size in group) / len(group), len(group))
             for key, group in groups.items()}
-
-
-def bytes_of(status):
-    more = status.get("more_files") or (0, 0)
-    return sum(filter(measured.is_number, [*status["files"].values(), more[-1]]))
 
 
 def cost_of(arrays, known, options):

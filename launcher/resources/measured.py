@@ -10,6 +10,7 @@ import os
 from typing import NamedTuple, Optional
 
 from launcher.resources import asked
+from launcher.status_file import is_number
 
 
 class Usage(NamedTuple):
@@ -36,10 +37,6 @@ class Element(NamedTuple):
 read_script = functools.lru_cache(maxsize=None)(asked.read)
 
 
-def is_number(value):
-    return type(value) in (int, float) and 0 <= value < float("inf")
-
-
 def total(statuses, key):
     return sum(status.get(key) for status in statuses if is_number(status.get(key)))
 
@@ -47,6 +44,7 @@ def total(statuses, key):
 def done_tasks(tree):
     """[(task, status)] of all planned tasks that are done, the collector and what was adopted aside."""
     tasks = {task["name"]: task for launch in tree.launches for task in launch.tasks}
+    tree.read_ahead(list(tasks))
     pairs = [(task, tree.status(name)) for name, task in tasks.items() if task["stage"] != "collect"]
     return [(task, status) for task, status in pairs if status is not None and status["state"] == "done"
             and status.get("reason_kind") != "adopted" and is_number(status.get("seconds"))]
@@ -56,9 +54,9 @@ def elements_of(tree):
     """The Elements whose tasks are done."""
     last_run, places = tree.last_run_of(), {}
     for task, status in done_tasks(tree):
-        launch, planned = last_run.get(task["name"], (None, None))
-        own = launch is not None and launch.id == status.get("launch")
-        place = (launch.directory, planned["array"], planned["index"]) if own else ("", task["name"], 0)
+        planned = last_run.get(task.name)
+        own = planned is not None and planned.launch.id == status.launch
+        place = (planned.launch.directory, planned.array, planned.index) if own else ("", task["name"], 0)
         places.setdefault(place, []).append((task, status))
     return [Element(stage_of(place[1], pairs), pairs[0][0].get("source", ""), place[0], place[1],
                     tuple(status for _, status in pairs)) for place, pairs in places.items()]

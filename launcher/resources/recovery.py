@@ -80,7 +80,7 @@ class Case:
     """The tasks that are not done, one after another, parents first."""
 
     def __init__(self, tree, options):
-        self.tree, self.options, self.last_run = tree, options, tree.last_run_of()
+        self.tree, self.options = tree, options
         self.causes, self.raised, self.held, self.members, self.changes = {}, {}, {}, {}, {}
 
     def add(self, task, reason):
@@ -88,39 +88,39 @@ class Case:
         if blocked:
             self.held[task.name] = "parent", f"its {blocked} is not repeated"
             return
-        launch, planned = self.last_run.get(task.name, (None, None))
+        planned = self.tree.last_run_of().get(task.name)
         before = raised_of(planned)
         if before:
             self.raised[task.name] = before
         if reason.kind in needs_run.LEFT_UNDONE:
-            self.treat(task, launch, planned, before)
+            self.treat(task, planned, before)
 
-    def treat(self, task, launch, planned, before):
-        cause = self.causes[task.name] = self.cause_of(task, launch, planned)
+    def treat(self, task, planned, before):
+        cause = self.causes[task.name] = self.cause_of(task, planned)
         if cause == "code" and not self.options.retry_failed and not changed_since(
                 task, self.tree.status(task.name), self.tree, self.options):
             self.held[task.name] = "code", self.tree.status(task.name).get("reason", "")
         elif cause in ("memory", "time") and self.options.executor == "slurm":
-            self.raise_for(task, cause, script_of(launch, planned), before or Raised())
+            self.raise_for(task, cause, script_of(planned), before or Raised())
 
-    def cause_of(self, task, launch, planned):
+    def cause_of(self, task, planned):
         """memory, time, node, code, or '' for what may go well as it was."""
         status = self.tree.status(task.name)
         if status is None:      # adopted a moment ago, and not whole
             return ""
-        is_own = launch is not None and status.get("launch") == launch.id
+        is_own = planned is not None and status.launch == planned.launch.id
         end = self.ends.get(task.name, "") if is_own else ""
         if end == "out_of_memory":
             return "memory"
         if status["state"] == "failed":
-            return cause_of_failure(status, script_of(launch, planned) if is_own else Asked())
+            return cause_of_failure(status, script_of(planned) if is_own else Asked())
         if end:
             return {"time_limit": "time", "node_lost": "node"}.get(end, "")
-        return "time" if is_own and self.reached_limit(task, status, launch, planned) else ""
+        return "time" if is_own and self.reached_limit(task, status, planned) else ""
 
-    def reached_limit(self, task, status, launch, planned):
+    def reached_limit(self, task, status, planned):
         """Whether a task that was interrupted, or killed with its runner, had worked about as long as its element might."""
-        limit = script_of(launch, planned).seconds
+        limit, launch = script_of(planned).seconds, planned.launch
         if not limit:
             return False
         if launch.id not in self.members:
@@ -134,7 +134,7 @@ class Case:
     def ends(self):
         """{task name: kind of Slurm's word for its end}; asked once, and only if something failed."""
         if not hasattr(self, "_ends"):
-            self._ends = ends_of(self.tree, self.last_run)
+            self._ends = ends_of(self.tree)
         return self._ends
 
     # ------------------------------------------------------------------ raises
@@ -217,23 +217,23 @@ def held_notes(held):
 
 # ----------------------------------------------------------- what is known of an end
 
-def script_of(launch, planned):
-    """The Asked of the batch script that a task ran in."""
-    if launch is None or launch.plan.get("executor") != "slurm":
+def script_of(planned):
+    """The Asked of the batch script that a task of a launch ran in; planned: a PlannedTask, or None"""
+    if planned is None or planned.launch.plan.get("executor") != "slurm":
         return Asked()
-    return measured.read_script(os.path.join(launch.directory, f"{planned['array']}.sbatch"))
+    return measured.read_script(os.path.join(planned.launch.directory, f"{planned.array}.sbatch"))
 
 
-def ends_of(tree, last_run):
+def ends_of(tree):
     """{task name: kind} of the ended elements that squeue, or else sacct, still knows."""
     elements = survey.ask_queue(tree)[0] or []
     queue = {launch.id: conflicts.elements_of(launch, elements) for launch in tree.launches}
     words, keys = {}, {}
-    for name, (launch, planned) in last_run.items():
+    for name, planned in tree.last_run_of().items():
         status = tree.status(name)
-        if status is None or status["state"] == "done" or launch.plan.get("executor") != "slurm":
+        if status is None or status["state"] == "done" or planned.launch.plan.get("executor") != "slurm":
             continue
-        element = queue[launch.id].get((planned["array"], planned["index"]))
+        element = queue[planned.launch.id].get((planned.array, planned.index))
         if element is None and status.get("slurm_job"):
             keys.setdefault(status.get("slurm_job"), []).append(name)
         elif element is not None:

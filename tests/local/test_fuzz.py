@@ -13,7 +13,7 @@ import warnings
 
 import tests  # noqa: F401  (puts stages/ on the path)
 from common import improve_files  # noqa: E402
-from launcher import benchmark, conflicts, needs_run, option_types, results_tree, slurm, status, survey, templates  # noqa: E402
+from launcher import benchmark, conflicts, needs_run, option_types, results_tree, slurm, status, status_file, survey, templates  # noqa: E402
 from launcher.refusal import Refusal  # noqa: E402
 from launcher.tasks import Task, task_line  # noqa: E402
 from tests.support import REPOSITORY, RUN_MODEL, WorkCase  # noqa: E402
@@ -199,7 +199,7 @@ class RecordsTest(FuzzCase):
             tree = results_tree.ResultsTree(self.work)
             self.assert_only((), lambda _: (needs_run.decide([task], tree), conflicts.started_by_hand(tree, ["t"])), [raw])
             found = tree.status("t")
-            self.assertIn(found["state"], results_tree.STATES)
+            self.assertIn(found["state"], status_file.STATES)
             self.assertTrue(found.get("reason", "").isprintable() and found.get("host", "").isprintable())
 
     def test_plans_states_and_job_lists(self):

@@ -100,7 +100,7 @@ class CauseTest(RecoveryCase):
         tree = ResultsTree(self.path("out"))
         case = recovery.Case(tree, argparse.Namespace())
         task = Task("models/A/split_1", "train", "train", 0, ("none", "/m/toy.py"))
-        self.assertTrue(case.reached_limit(task, tree.status(task.name), *case.last_run[task.name]))
+        self.assertTrue(case.reached_limit(task, tree.status(task.name), tree.last_run_of()[task.name]))
 
 
 class OwnWordsTest(WorkCase):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 import tests  # noqa: F401  (puts stages/ on the path)
-from launcher import local, slurm, status, surroundings, survey, wait
+from launcher import local, slurm, status, story, surroundings, survey, wait
 from tests.campaign import LOCAL, CampaignCase
 from tests.support import PATIENCE, REPOSITORY, wait_for
 
@@ -88,6 +88,13 @@ class WaitingTest(unittest.TestCase):
     def test_a_held_job_is_released_and_not_cancelled(self):
         text = status.waiting([self.state("it is held by its user", "never_starts")])
         self.assertTrue(text.endswith("try: scontrol release JOB"), text)
+
+    def test_the_story_of_a_task_that_can_never_start_names_the_same_way_out(self):
+        for reason, way_out in (("JobHeldUser", "scontrol release JOB"),
+                                ("PartitionTimeLimit", "lower --time in the template, then --cancel and the same command")):
+            known = SimpleNamespace(element=slurm.Element("7", 0, "PENDING", reason, "csa.x.train"), state=self.state("", "never_starts", "failed"))
+            with mock.patch.object(slurm, "expected_start", lambda key: ""):
+                self.assertEqual(story.queue_lines(known)[-1], f"  try: {way_out}")
 
     def test_a_job_that_slurm_holds_after_a_failed_start_is_not_waited_for(self):
         """Slurm's words on a node that got the order to start twice; what waits for that job waits as long."""

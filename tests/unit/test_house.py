@@ -20,7 +20,7 @@ SCRIPTS = set(ALLOWED)      # what is run may import every room
 # That can be imported in Python 3.6 and is no module of ours.
 STANDARD = set("""abc argparse array ast atexit base64 bisect bz2 calendar collections colorsys concurrent configparser contextlib copy
 csv ctypes datetime decimal difflib enum errno fcntl filecmp fnmatch fractions functools gc getpass glob gzip hashlib heapq html http
-importlib inspect io itertools json keyword linecache locale logging lzma math mimetypes multiprocessing numbers operator os pathlib
+importlib inspect io itertools json keyword linecache locale logging lzma marshal math mimetypes multiprocessing numbers operator os pathlib
 pickle pkgutil platform plistlib posixpath pprint pwd queue random re resource runpy secrets select selectors shlex shutil signal socket
 sqlite3 stat statistics string struct subprocess sys sysconfig tarfile tempfile textwrap threading time timeit tokenize traceback types
 typing unicodedata unittest urllib uuid warnings weakref xml zipfile zlib __future__""".split())
