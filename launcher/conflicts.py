@@ -182,6 +182,7 @@ def started_by_hand(tree, names):
     """{task name: who} of tasks whose runner works though no live launch has them: started by hand, or by a
     launcher that was killed."""
     found = {}
+    tree.read_ahead(names)
     for name in names:
         status = tree.status(name)
         if status and status["state"] == "running" and runner_at_work(tree, name, status):

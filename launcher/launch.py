@@ -71,11 +71,12 @@ def run(workflow, argv):
     data = planning.find_data(options)
     plan = workflow.plan(options, data)
     tasks = planning.with_collector(plan.tasks, options)
-    tree = ResultsTree(options.output_dir, tasks)
+    tree = planning.results_tree(options.output_dir, tasks)
     planning.refuse_other_owner(tree, workflow, options)
     adoptable = planning.untracked_outputs(tasks, tree, options)
     if options.adopt and not options.dry_run:
-        tree = planning.adopt(tasks, adoptable, options.output_dir)
+        planning.adopt(tasks, adoptable)
+        tree = planning.results_tree(options.output_dir, tasks)
     elif options.adopt:
         print(f"dry run: --adopt would judge {counted(len(adoptable), 'output')} and take those that are whole as done")
     found = fingerprints.take(data, tasks, options, tree)

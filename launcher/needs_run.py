@@ -195,7 +195,6 @@ def untracked_outputs(tasks, tree):
     """Names of tasks whose directory holds files, but no status: some other program's."""
     if not os.path.isdir(tree.out):
         return []
-    tree.read_ahead([task.name for task in tasks])
     # A runner that starts now writes the status before its stage writes a file: seen afterwards, it is there.
     return [task.name for task in tasks if task.stage != "collect" and tree.status(task.name) is None
             and holds_outputs(tree.path(task.name)) and tree.status_now(task.name) is None]

@@ -51,6 +51,13 @@ def with_collector(tasks, options):
     return tasks + [improve_stages.collect(options, names)]
 
 
+def results_tree(out, tasks):
+    """The ResultsTree of OUT, with the statuses of these tasks read."""
+    tree = ResultsTree(out, tasks)
+    tree.read_ahead([task.name for task in tasks])
+    return tree
+
+
 def refuse_other_owner(tree, workflow, options):
     """One OUT holds one workflow of one model, on splits of one type."""
     for launch in tree.launches:
@@ -89,14 +96,13 @@ def without_redone(tasks, redo):
     return [task for task in tasks if task.name not in anew]
 
 
-def adopt(tasks, untracked, out):
+def adopt(tasks, untracked):
     """Has the runner judge outputs that are there without a status, and write their status."""
     names = set(untracked)
     chosen = [task for task in tasks if task.name in names]
     from launcher import local      # here, since a launch that adopts nothing starts sooner without it
     whole = sum(local.adopt(task) for task in chosen)
     print(f"adopted {counted(whole, 'output')}; {len(chosen) - whole} not whole, to be run")
-    return ResultsTree(out)
 
 
 def arrays_to_run(tasks, recovered, options):

@@ -15,7 +15,6 @@ from launcher.checking import disk_space, stage_help, tiny_run
 from launcher.resources import recovery
 from launcher.needs_run import Reason
 from launcher.refusal import Refusal
-from launcher.results_tree import ResultsTree
 from launcher.checking.stage_help import NotChecked
 from launcher.tasks import task_line
 from launcher.terminal import counted
@@ -149,7 +148,7 @@ class Checks:
     def results_tree(self):
         if self.tasks is None:
             raise NotChecked("it needs the studies and splits")
-        tree = ResultsTree(self.options.output_dir)
+        tree = planning.results_tree(self.options.output_dir, self.tasks)
         planning.refuse_other_owner(tree, self.workflow, self.options)
         if self.options.adopt:
             raise NotChecked("--adopt judges what is there when the run begins")
