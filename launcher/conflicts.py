@@ -11,10 +11,10 @@ of two at least one sees the other. The younger one (by id) withdraws if it sees
 older one that sees a younger one waits until that has decided, since it may have looked too early.
 """
 import os
-import shutil
 import time
 
 from launcher import launch_directory, slurm, whole_file
+from launcher.paths import is_program
 from launcher.refusal import Refusal
 
 SILENT_AFTER = 300   # seconds after which a launcher or runner on another host counts as dead
@@ -99,7 +99,7 @@ def job_names(tree):
 def elements_of_others(tree, own_directory):
     """What the queue says of the jobs of all launches of this OUT but our own; [] without Slurm."""
     names = [name for name in job_names(tree) if f".{os.path.basename(own_directory)}." not in name]
-    return slurm.queue(names) if names and shutil.which("squeue") else []
+    return slurm.queue(names) if names and is_program("squeue") else []
 
 
 def launch_in_queue(tree, own_directory, elements):

@@ -13,7 +13,6 @@ A dry run writes dry_plan.json instead of plan.json: nobody takes it for a launc
 import json
 import os
 import sys
-from datetime import datetime, timedelta, timezone
 
 from launcher import plan_file, templates
 from launcher.resources import asked
@@ -66,6 +65,7 @@ def new_directory(out):
 
 
 def next_id(directories):
+    from datetime import datetime, timedelta, timezone      # here, since what only looks starts sooner without it
     now = datetime.now(timezone.utc).strftime(ID)
     newest = os.path.basename(directories[-1]) if directories else ""
     if now > newest:

@@ -59,6 +59,12 @@ def script_at(path):
     return path
 
 
+def is_program(name):
+    """Whether a shell finds it. Not shutil.which: with all its formats of archives that takes longer to import than we do."""
+    paths = [os.path.join(folder, name) for folder in os.get_exec_path()]
+    return any(os.path.isfile(path) and os.access(path, os.X_OK) for path in paths)
+
+
 def check_output_dir(directory):
     """The directory, or the nearest one above it, can be written."""
     if len(os.fsencode(directory)) > LONGEST_PATH:

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import sys
-from datetime import datetime, timezone
+import time
 
 import launcher
 from launcher.resources import asked
@@ -21,7 +21,7 @@ def plan_record(workflow, options, data, directory, found):
     """plan.json as a dict, its tasks aside."""
     return {
         "workflow": workflow, "launch": os.path.basename(directory),
-        "created": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "command": [sys.executable, os.path.abspath(sys.argv[0]), *sys.argv[1:]], "directory": os.getcwd(),
         "arguments": vars(options),
         "versions": {"python": sys.version.split()[0], "launcher": launcher.__version__},

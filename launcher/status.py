@@ -1,5 +1,4 @@
 """status: --status: what became of every task and what to do now, as text or JSON."""
-import glob
 import json
 import os
 import re
@@ -54,6 +53,7 @@ def started_tree(options):
 
 def way_to_a_run(out):
     """What to name instead of an OUT without a launch: the runs beside it, the newest first."""
+    import glob     # here, since only this refusal needs it
     beside = sorted(glob.glob(os.path.join(glob.escape(os.path.dirname(out)), "*", "launches")), key=os.path.getmtime, reverse=True)
     runs = [shlex.quote(os.path.relpath(os.path.dirname(path))) for path in beside[:5]]
     return f"--output_dir with one of {', '.join(runs)}" if runs else "name the --output_dir of a run, or start one"

@@ -3,7 +3,6 @@
     options -> options.executor; Refusal for scripts, options and environments that cannot work here
 """
 import os
-import shutil
 
 from launcher import paths, slurm
 from launcher.paths import HERE
@@ -28,7 +27,7 @@ def check_environment(options):
     second and not a night in the queue."""
     kind = options.env.partition(":")[0]
     is_here = {"none": False, "module": "MODULESHOME" in os.environ or "LMOD_PKG" in os.environ, "apptainer": False,
-               "venv": True, "conda": "CONDA_EXE" in os.environ or shutil.which("conda") is not None}.get(kind, False)
+               "venv": True, "conda": "CONDA_EXE" in os.environ or paths.is_program("conda")}.get(kind, False)
     runs_here = options.executor == "local" and not options.dry_run
     if is_here or runs_here and kind not in ("none", "apptainer"):
         import subprocess   # here, since --env none starts sooner without it
@@ -57,7 +56,7 @@ def refuse_own_options(options):
 
 def choose_executor(options):
     """Sets options.executor to slurm or local. A workstation may have Slurm's programs and no cluster."""
-    there = shutil.which("sbatch") is not None
+    there = paths.is_program("sbatch")
     if options.executor == "slurm" and not there and not options.dry_run:
         raise Refusal("--executor slurm, but there is no sbatch on this machine",
                       "log in to the cluster's login node, or add --executor local")

@@ -16,7 +16,6 @@ from typing import Dict, NamedTuple, Optional, Tuple
 from launcher import conflicts, needs_run, slurm, survey, templates, whole_file
 from launcher.resources import asked, measured, partition
 from launcher.resources.asked import Asked, Needs
-from launcher.resources.changed_since import changed_since
 from launcher.terminal import counted
 
 FIRST, LATER = 1.5, 2       # factors of the first raise of a task's memory or time, and of those after it
@@ -96,6 +95,7 @@ class Case:
             self.treat(task, planned, before)
 
     def treat(self, task, planned, before):
+        from launcher.resources.changed_since import changed_since      # here, since most launches have nothing that failed
         cause = self.causes[task.name] = self.cause_of(task, planned)
         if cause == "code" and not self.options.retry_failed and not changed_since(
                 task, self.tree.status(task.name), self.tree, self.options):
