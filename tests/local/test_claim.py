@@ -1,4 +1,6 @@
 """Claims: a task has one runner, whoever starts it."""
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -156,8 +158,10 @@ class ClaimTest(RunnerCase):
         mine = claim.Claim(task)
         self.assertIsNone(mine.take())
         os.utime(mine.path, (1, 1))
-        with mock.patch("runner.course.TOUCH_EVERY", 0.5), mock.patch.dict(os.environ, LATENCY_WAIT="2"):
+        with mock.patch("runner.course.TOUCH_EVERY", 0.5), mock.patch.dict(os.environ, LATENCY_WAIT="2"), \
+                contextlib.redirect_stderr(io.StringIO()) as said:
             self.assertEqual(course.run_attempts(task, mine, attempt.Signals()), 1)
+        self.assertIn("models/A is without a status", said.getvalue())
         self.assertGreater(os.stat(mine.path).st_mtime, 1000)
 
     def test_a_claim_never_appears_without_its_content(self):
