@@ -93,6 +93,8 @@ def read_tasks(path, task_of):
             file.seek(0)
             plan = json.load(file)
             return list(map(task_of, plan["tasks"])) if is_plan(plan) else None
+    except FileNotFoundError:
+        return []       # withdrawn a moment ago
     except (OSError, ValueError, RecursionError):
         return None
 

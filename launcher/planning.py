@@ -121,10 +121,11 @@ def arrays_to_run(tasks, recovered, options):
 
 
 def largest_array(options):
-    if not options.dry_run:
-        return slurm.largest_array()
     try:
         return slurm.largest_array()
     except Refusal:
-        print(f"dry run: no Slurm controller answers, so MaxArraySize {slurm.DEFAULT_MAX_ARRAY} is assumed")
+        if not options.dry_run and not options.check:
+            raise
+        if options.dry_run:
+            print(f"dry run: no Slurm controller answers, so MaxArraySize {slurm.DEFAULT_MAX_ARRAY} is assumed")
         return slurm.DEFAULT_MAX_ARRAY

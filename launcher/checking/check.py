@@ -185,6 +185,7 @@ class Checks:
         names = ", ".join(dict.fromkeys(os.path.basename(array.template) for array in arrays))
         if self.options.executor != "slurm":
             raise NotChecked(f"{names} can be filled in, and are not used: the tasks run on this machine")
+        slurm.largest_array()       # refused only now: what is wrong in a template shows without a controller, too
         submit.test_scripts(arrays, self.scratch)
         return f"Slurm takes {names}"
 

@@ -166,12 +166,25 @@ CONFIGURED = ("/etc/slurm/slurm.conf", "/run/slurm/conf/slurm.conf")   # where D
 
 @unittest.skipIf(slurm_cluster.why_not(), slurm_cluster.why_not())
 class NoControllerTest(WorkCase):
+    def setUp(self):
+        super().setUp()
+        self.write("slurm.conf", "ClusterName=x\nSlurmctldHost=localhost\nSlurmctldPort=1\nAuthType=auth/munge\nNodeName=n1\n"
+                                 "PartitionName=p Nodes=n1\n")
+
     def test_a_controller_that_does_not_answer_is_one_sentence(self):
-        with open(self.path("slurm.conf"), "w") as file:
-            file.write("ClusterName=x\nSlurmctldHost=localhost\nSlurmctldPort=1\nAuthType=auth/munge\nNodeName=n1\nPartitionName=p Nodes=n1\n")
         for executor in ("slurm", "auto"):
             ended = self.run_toy("--executor", executor, SLURM_CONF=self.path("slurm.conf"))
             self.assert_refused(ended, "the Slurm controller does not answer", "--executor local")
+
+    def test_a_check_without_a_controller_says_what_is_wrong_in_a_template(self):
+        self.have_project()
+        site = self.read("project/slurm_templates/site.sbatch")
+        for text, expected in ((site, "the Slurm controller does not answer"),
+                               (site.replace("##SBATCH --account=NAME", "#SBATCH --account=NAME"), "NAME is a placeholder")):
+            self.write("project/slurm_templates/site.sbatch", text)
+            ended = self.run_toy("--executor", "slurm", "--check", folder=self.path("project"), SLURM_CONF=self.path("slurm.conf"))
+            self.assertEqual(ended.code, 2, ended)
+            self.assertRegex(ended.out, r"templates +wrong: .*" + expected)
 
     @unittest.skipIf(any(map(os.path.exists, CONFIGURED)), "Slurm is set up on this machine")
     def test_slurms_programs_without_a_cluster_are_no_slurm(self):

@@ -38,6 +38,11 @@ class LaunchTest(WorkCase):
         tree = self.tree(LINE, end="\n")
         self.assertEqual((tree.launches, len(tree.broken_plans)), ([], 1))
 
+    def test_a_launch_that_is_withdrawn_while_somebody_looks_has_no_tasks(self):
+        tree = self.tree(LINE)
+        os.rename(self.path("launches", LAUNCH, "plan.json"), self.path("launches", LAUNCH, "withdrawn_plan.json"))
+        self.assertEqual((tree.launches[0].tasks, tree.broken_plans), ([], []))
+
     def test_a_plan_with_a_line_that_is_no_task_has_none_and_is_named(self):
         for line in ("  {}", "  7", LINE.replace("NAME", "../x"), LINE[:-1], LINE + " 7", LINE.replace('"train",', "7,")):
             tree = self.tree(LINE, line, LINE)
