@@ -99,8 +99,7 @@ def plan_that_vouches(status, name, tree):
     """The plan whose fingerprints hold for a task: its launch's, or that of the newest launch that took it as valid."""
     plan = tree.plan(status.get("launch", ""))
     for launch in tree.launches:
-        if launch.plan.get("data_adopted") is True and plan and launch.id > status["launch"] \
-                and any(task["name"] == name for task in launch.tasks):
+        if launch.plan.get("data_adopted") is True and plan and launch.id > status["launch"] and name in launch.names:
             plan = launch.plan
     return plan
 

@@ -211,8 +211,7 @@ def finish(workflow, directory, options):
         return 0
     tree = ResultsTree(options.output_dir)
     launch = next(launch for launch in tree.launches if launch.directory == directory)
-    names = {task["name"] for task in launch.tasks}
-    states = [state for state in survey.survey(tree, survey.ask_queue(tree)[0]) if state.name in names]
+    states = [state for state in survey.survey(tree, survey.ask_queue(tree)[0]) if state.name in launch.names]
     undone, number = not_done(states)
     if not undone:
         return 0

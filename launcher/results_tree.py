@@ -67,7 +67,7 @@ class Launch:
 
     def __init__(self, directory, plan, read_tasks=tuple):
         self.directory, self.plan, self.id = directory, plan, os.path.basename(directory)
-        self._read_tasks, self._tasks = read_tasks, None
+        self._read_tasks, self._tasks, self._names = read_tasks, None, None
 
     @property
     def tasks(self):
@@ -75,6 +75,13 @@ class Launch:
         if self._tasks is None:
             self._tasks = self._read_tasks(self)
         return self._tasks
+
+    @property
+    def names(self):
+        """The names of all its tasks, those that it does not run too."""
+        if self._names is None:
+            self._names = {task.name for task in self.tasks}
+        return self._names
 
 
 class ResultsTree:

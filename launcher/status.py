@@ -147,10 +147,9 @@ def commands_for(names, tree):
     """The newest commands that together run these tasks, oldest first."""
     commands = []
     for launch in reversed(tree.launches or tree.dry_launches):
-        own = {task["name"] for task in launch.tasks}
-        if names & own:
+        if names & launch.names:
             commands.append(plan_file.command_here(launch, tree.out))
-            names = names - own
+            names = names - launch.names
     return list(dict.fromkeys(reversed(commands)))
 
 
