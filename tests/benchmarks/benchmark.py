@@ -33,11 +33,12 @@ REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__f
 sys.path.insert(0, REPOSITORY)
 from tests.benchmarks.done_campaign import finish_dry_run  # noqa: E402
 from tests.benchmarks.large_results import make_results  # noqa: E402
-from tests.benchmarks.rows import LONG, Table, markdown, missing, write_json  # noqa: E402
+from tests.benchmarks.rows import LONG, Row, Table, markdown, missing, write_json  # noqa: E402
 from tests.cluster import slurm_cluster  # noqa: E402
 from tests.support import CLEAN, RUN_MODEL, TOY_MODEL, write_benchmark  # noqa: E402
 
 PARTS = ("runner", "imports", "local", "slurm", "seconds", "large", "collect")
+SHORT = 10          # times as often as other rows is measured what takes milliseconds
 FURTHER = 30        # tasks behind the first one, for the row of the runner
 ROW = 11            # stages of a source and split: 5 targets to preprocess and to infer, a training
 TASKS_OF_SPLIT = 55     # five sources, a row each
@@ -129,28 +130,27 @@ def runner(table, _):
     """One task, and each further one of an element, beside the bare stage."""
     with open("nothing.py", "w"):
         pass
-    with open("many.tasks", "w") as file:
-        script, directory = os.path.abspath("nothing.py"), os.path.abspath("tasks")
-        file.write("".join(f"none {script} --output_dir {directory}/{at}\n" for at in range(FURTHER + 1)))
     environment = dict(CLEAN, WORKFLOW_PYTHON=sys.executable)
 
     def tasks(count):
-        shutil.rmtree("tasks", ignore_errors=True)
-        quietly("bash", RUN_MODEL, "--task", "many.tasks", "0", str(count), environment=environment)
+        quietly("bash", RUN_MODEL, "--task", f"{count}.tasks", "0", str(count), environment=environment)
 
-    def ten_times(*command):
-        for _ in range(10):
-            quietly(*command)
+    def anew(count):
+        shutil.rmtree(f"of_{count}", ignore_errors=True)
+        with open(f"{count}.tasks", "w") as file:
+            script, directory = os.path.abspath("nothing.py"), os.path.abspath(f"of_{count}")
+            file.write("".join(f"none {script} --output_dir {directory}/{at}\n" for at in range(count)))
 
-    python = sys.executable
-    bash = table.measure("bash -c true", lambda: ten_times("bash", "-c", "true"), per=10)
-    stage = table.measure("a bare stage: python nothing.py", lambda: ten_times(python, "nothing.py"), per=10)
-    table.measure("python -I -S -c '', which the runner starts in", lambda: ten_times(python, "-I", "-S", "-c", ""), per=10)
-    one = table.measure("run_model.sh, one task of that stage", lambda: [tasks(1) for _ in range(10)], stage, per=10,
-                        beside="the stage")
-    table.add("the same, without bash and the stage", [one - bash - stage], goal="15 ms")
-    many = table.measure(f"run_model.sh, {FURTHER + 1} tasks of it", lambda: tasks(FURTHER + 1))
-    table.add("run_model.sh, each further task, without the stage", [(many - one) / FURTHER - stage], goal="3 ms")
+    python, bash, stage = sys.executable, "bash -c true", "a bare stage: python nothing.py"
+    one, many = "run_model.sh, one task of that stage", f"run_model.sh, {FURTHER + 1} tasks of it"
+    found = table.measure(
+        Row(bash, lambda: quietly("bash", "-c", "true")),
+        Row(stage, lambda: quietly(python, "nothing.py")),
+        Row("python -I -S -c '', which the runner starts in", lambda: quietly(python, "-I", "-S", "-c", "")),
+        Row(one, lambda: tasks(1), before=lambda: anew(1), reference=stage, beside="the stage"),
+        Row(many, lambda: tasks(FURTHER + 1), before=lambda: anew(FURTHER + 1)), times_more=SHORT)
+    table.add("the same as one task, without bash and the stage", [found[one] - found[bash] - found[stage]], goal="15 ms")
+    table.add("each further task, without the stage", [(found[many] - found[one]) / FURTHER - found[stage]], goal="3 ms")
 
 
 # ----------------------------------------------------------------------- local
@@ -195,16 +195,16 @@ def local(table, options):
     def through(*command):
         subprocess.run(command, input=stage_lines(tasks), check=True, stdout=subprocess.DEVNULL)
 
-    xargs = table.measure_peer("xargs", f"{tasks} stages through xargs -P 2",
-                               lambda: through("xargs", "-P", "2", "-L", "1", "env"))
-    table.measure_peer("parallel", f"{tasks} stages through GNU parallel -j 2",
-                       lambda: through("parallel", "-j", "2"), xargs, beside="xargs")
-    table.measure_peer("snakemake", f"{tasks} stages through snakemake --cores 2",
-                       lambda: through_peer("snakemake", tasks, options), xargs, beside="xargs")
-    table.measure(f"{tasks} tasks, --executor local --jobs 2", lambda: workflow(*two), xargs, before=remove_results,
-                  beside="xargs", goal="1.3 x")
-    table.measure("the same with --fuse", lambda: workflow(*two, "--fuse"), xargs, before=remove_results, beside="xargs")
-    table.measure("the same command again: nothing to do", lambda: workflow(*two))
+    xargs = f"{tasks} stages through xargs -P 2"
+    beside = dict(reference=xargs, beside="xargs")
+    ours = dict(before=remove_results, **beside)
+    table.measure(
+        Row(xargs, lambda: through("xargs", "-P", "2", "-L", "1", "env"), peer="xargs"),
+        Row(f"{tasks} stages through GNU parallel -j 2", lambda: through("parallel", "-j", "2"), peer="parallel", **beside),
+        Row(f"{tasks} stages through snakemake --cores 2", lambda: through_peer("snakemake", tasks, options), peer="snakemake", **beside),
+        Row(f"{tasks} tasks, --executor local --jobs 2", lambda: workflow(*two), goal="1.3 x", **ours),
+        Row("the same with --fuse", lambda: workflow(*two, "--fuse"), **ours),
+        Row("the same command again: nothing to do", lambda: workflow(*two, "--fuse")))
 
 
 # ----------------------------------------------------------------------- slurm
@@ -225,37 +225,38 @@ def slurm(table, options):
                                  script(elements, ROW // stages)).strip()
         cluster.wait_until_empty()
 
+    aligned, whole = f"Slurm: {ROW} arrays of {rows} bare stages by hand", f"Slurm: one array of {rows} rows of bare stages by hand"
+    fused, parsl = f"Slurm: {tasks} tasks, workflow_csa.py --fuse", f"Slurm: {tasks} stages through pilot jobs of Parsl"
+    of_arrays, of_rows = dict(reference=aligned, beside="arrays by hand"), dict(reference=whole, beside="rows by hand")
     try:
-        aligned = table.measure(f"Slurm: {ROW} arrays of {rows} bare stages by hand", lambda: by_hand(rows, ROW))
-        beside = dict(reference=aligned, beside="arrays by hand")
-        on_slurm(table, cluster, f"{tasks} tasks, workflow_csa.py", goal="1.05 x", **beside)
-        on_slurm(table, cluster, f"{tasks} tasks, workflow_csa.py --tasks_per_job 10", "--tasks_per_job", "10", **beside)
-        whole = table.measure(f"Slurm: one array of {rows} rows of bare stages by hand", lambda: by_hand(rows, 1))
-        beside = dict(reference=whole, beside="rows by hand")
-        fused = on_slurm(table, cluster, f"{tasks} tasks, workflow_csa.py --fuse", "--fuse", goal="1.5 x", **beside)
-        peer_on_slurm(table, cluster, "submitit", f"one array of {rows} rows through submitit", options, **beside)
-        parsl = peer_on_slurm(table, cluster, "parsl", f"{tasks} stages through pilot jobs of Parsl", options, **beside)
-        if parsl:
-            table.add("workflow_csa.py --fuse as above", [fused], parsl, beside="Parsl", goal="0.5 x")
+        found = table.measure(
+            Row(aligned, lambda: by_hand(rows, ROW)),
+            on_slurm(cluster, f"Slurm: {tasks} tasks, workflow_csa.py", goal="1.05 x", **of_arrays),
+            on_slurm(cluster, f"Slurm: {tasks} tasks, workflow_csa.py --tasks_per_job 10", "--tasks_per_job", "10", **of_arrays),
+            Row(whole, lambda: by_hand(rows, 1)),
+            on_slurm(cluster, fused, "--fuse", goal="1.5 x", **of_rows),
+            peer_on_slurm(cluster, "submitit", f"Slurm: one array of {rows} rows through submitit", options, **of_rows),
+            peer_on_slurm(cluster, "parsl", parsl, options, **of_rows))
+        if parsl in found:
+            table.add("workflow_csa.py --fuse as above", [found[fused]], found[parsl], beside="Parsl", goal="0.5 x")
     finally:
         cluster.stop()
 
 
-def on_slurm(table, cluster, what, *arguments, settings=(), **about):
-    """A row of ours, from the command to an empty queue. settings: environment variables."""
+def on_slurm(cluster, what, *arguments, settings=(), **about):
+    """A Row of ours, from the command to an empty queue. settings: environment variables."""
     environment = dict(cluster.environment, **dict(settings))
 
     def ours():
         workflow("--executor", "slurm", *arguments, environment=environment)
         cluster.wait_until_empty()
-    return table.measure("Slurm: " + what, ours, before=remove_results, **about)
+    return Row(what, ours, before=remove_results, **about)
 
 
-def peer_on_slurm(table, cluster, name, what, options, settings=(), **about):
-    """A peer's row, from its start to its end; what it leaves in the queue ends unmeasured."""
+def peer_on_slurm(cluster, name, what, options, settings=(), **about):
+    """A peer's Row, from its start to its end; what it leaves in the queue ends unmeasured."""
     environment = dict(cluster.environment, **dict(settings))
-    return table.measure_peer(name, "Slurm: " + what, lambda: through_peer(name, campaign(options), options, environment),
-                              before=cluster.restore, **about)
+    return Row(what, lambda: through_peer(name, campaign(options), options, environment), before=cluster.restore, peer=name, **about)
 
 
 def script(elements, stages):
@@ -271,23 +272,25 @@ def seconds(table, options):
     tasks = campaign(options)
     slow = {"TOY_FAULTS": ";".join(f"{stage} / sleep:1" for stage in ("preprocess", "train", "infer"))}
     here, eight = dict(CLEAN, **slow), ("--executor", "local", "--jobs", str(PLACES))
-    each = table.add(f"critical path: {tasks} stages of 1 s in {PLACES} places", [math.ceil(tasks / PLACES)])
-    rows = table.add(f"critical path: the same in whole rows of {ROW} s", [math.ceil(tasks / ROW / PLACES) * ROW])
-    table.measure(f"{tasks} tasks of 1 s, --executor local --jobs {PLACES}", lambda: workflow(*eight, environment=here), each,
-                  before=remove_results, beside="critical path", goal="1.03 x")
+    each, rows = f"critical path: {tasks} stages of 1 s in {PLACES} places", f"critical path: the same in whole rows of {ROW} s"
+    table.add(each, [math.ceil(tasks / PLACES)])
+    table.add(rows, [math.ceil(tasks / ROW / PLACES) * ROW])
+    table.measure(Row(f"{tasks} tasks of 1 s, --executor local --jobs {PLACES}", lambda: workflow(*eight, environment=here),
+                      before=remove_results, reference=each, beside="critical path", goal="1.03 x"))
     if slurm_cluster.why_not():
         table.leave_out("Slurm, stages of 1 s", slurm_cluster.why_not())
         return
     cluster = slurm_cluster.Cluster()
+    fused, parsl = f"Slurm: {tasks} tasks of 1 s, --fuse", f"Slurm: {tasks} stages of 1 s through Parsl"
+    beside, of_rows = dict(beside="critical path", settings=slow), dict(beside="critical path of rows", settings=slow)
     try:
-        beside = dict(reference=each, beside="critical path", settings=slow)
-        of_rows = dict(reference=rows, beside="critical path of rows", settings=slow)
-        on_slurm(table, cluster, f"{tasks} tasks of 1 s, workflow_csa.py", **beside)
-        on_slurm(table, cluster, f"{tasks} tasks of 1 s, --tasks_per_job 10", "--tasks_per_job", "10", **beside)
-        fused = on_slurm(table, cluster, f"{tasks} tasks of 1 s, --fuse", "--fuse", **of_rows)
-        parsl = peer_on_slurm(table, cluster, "parsl", f"{tasks} stages of 1 s through Parsl", options, **beside)
-        if parsl:
-            table.add("1 s, --fuse as above", [fused], parsl, beside="Parsl", goal="0.95 x")
+        found = table.measure(
+            on_slurm(cluster, f"Slurm: {tasks} tasks of 1 s, workflow_csa.py", reference=each, **beside),
+            on_slurm(cluster, f"Slurm: {tasks} tasks of 1 s, --tasks_per_job 10", "--tasks_per_job", "10", reference=each, **beside),
+            on_slurm(cluster, fused, "--fuse", reference=rows, **of_rows),
+            peer_on_slurm(cluster, "parsl", parsl, options, reference=each, **beside))
+        if parsl in found:
+            table.add("1 s, --fuse as above", [found[fused]], found[parsl], beside="Parsl", goal="0.95 x")
     finally:
         cluster.stop()
 
@@ -338,12 +341,11 @@ def collect(table, _):
 
 def imports(table, _):
     """What importing the launcher adds to a bare Python."""
-    ten = range(10)
-    bare = table.measure("python -c pass", lambda: [quietly(sys.executable, "-c", "pass") for _ in ten], per=10)
+    bare, whole = "python -c pass", "python -c 'import workflow_csa'"
     code = f"import sys; sys.path.insert(0, {REPOSITORY!r}); import workflow_csa"
-    whole = table.measure("python -c 'import workflow_csa'", lambda: [quietly(sys.executable, "-c", code) for _ in ten], bare,
-                          per=10, beside="bare Python")
-    table.add("importing workflow_csa", [max(0.0, whole - bare)], goal="15 ms")
+    found = table.measure(Row(bare, lambda: quietly(sys.executable, "-c", "pass")),
+                          Row(whole, lambda: quietly(sys.executable, "-c", code), reference=bare, beside="bare Python"), times_more=SHORT)
+    table.add("importing workflow_csa", [max(0.0, found[whole] - found[bare])], goal="15 ms")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,21 @@ import platform
 import statistics
 import subprocess
 import time
+from typing import Callable, NamedTuple
 
 LONG = 60           # seconds: a row that takes longer is measured once
+
+
+class Row(NamedTuple):
+    """What is to be measured: run(). before(): unmeasured, before each; reference: `what` of the row that it is compared with,
+    and beside: what that is called; peer: what may not be here, or may not work here."""
+    what: str
+    run: Callable
+    before: Callable = lambda: None
+    reference: str = ""
+    beside: str = ""
+    goal: str = ""
+    peer: str = ""
 
 
 class Table:
@@ -16,36 +29,51 @@ class Table:
     def __init__(self, repeats, peers):
         self.repeats, self.peers, self.rows, self.left_out = repeats, peers, [], {}
 
-    def measure(self, what, run, reference=None, per=1, before=lambda: None, **more):
-        """Runs it `repeats` times, each after an unmeasured `before`; returns the median in seconds. per: how many things one
-        run does."""
-        times = []
-        while not times or len(times) < self.repeats and times[0] * per < LONG:
-            before()
-            started = time.time()
-            run()
-            times.append((time.time() - started) / per)
-        return self.add(what, times, reference, **more)
+    def measure(self, *rows, times_more=1):
+        """Measures rows `repeats` times (times_more: what is short, more often), in turns: what slows the machine down for a
+        while slows all of them. Returns {what: median in seconds} of those that could be measured."""
+        times, loads = {row.what: [] for row in rows if self.is_here(row)}, {}
+        for _ in range(self.repeats * times_more):
+            for row in rows:
+                if row.what in times and row.what not in self.left_out and not (times[row.what] and times[row.what][0] > LONG):
+                    self.measure_once(row, times[row.what])
+                    loads[row.what] = os.getloadavg()[0]
+        for row in rows:
+            if times.get(row.what) and row.what not in self.left_out:
+                self.add(row.what, times[row.what], self.median(row.reference), row.beside, row.goal, loads[row.what])
+        return {row.what: self.median(row.what) for row in rows if self.median(row.what) is not None}
 
-    def measure_peer(self, name, what, run, reference=None, **more):
-        """The same with what may not be here, or may not work here: then the row is left out. None without a row."""
-        if not self.peers[name]:
-            return self.leave_out(what, f"{name} is not installed")
+    def median(self, what):
+        """In seconds, of a row that was measured; else None."""
+        return next((row["seconds"] for row in self.rows if row["what"] == what), None)
+
+    def is_here(self, row):
+        if row.peer and not self.peers[row.peer]:
+            self.leave_out(row.what, f"{row.peer} is not installed")
+            return False
+        return True
+
+    def measure_once(self, row, times):
         try:
-            return self.measure(what, run, reference, **more)
+            row.before()
+            started = time.time()
+            row.run()
+            times.append(time.time() - started)
         except subprocess.SubprocessError as error:
-            return self.leave_out(what, " ".join(str(error).split()))
+            if not row.peer:
+                raise
+            self.leave_out(row.what, " ".join(str(error).split()))
 
     def leave_out(self, what, why):
         self.left_out[what] = why
         print(f"{what:<66}left out: {why}", flush=True)
 
-    def add(self, what, times, reference=None, beside="", goal="", **more):
-        middle = statistics.median(times)
+    def add(self, what, times, reference=None, beside="", goal="", load=None, **more):
+        """A row from times in seconds; returns their median."""
+        middle, load = statistics.median(times), os.getloadavg()[0] if load is None else load
         ratio = middle / reference if reference else None
-        load = os.getloadavg()[0]
-        self.rows.append(dict(what=what, seconds=middle, smallest=min(times), all=times, ratio=ratio, beside=beside, goal=goal,
-                              load=load, **more))
+        self.rows.append(dict(what=what, seconds=middle, smallest=min(times), all=times, ratio=ratio, beside=beside if ratio else "",
+                              goal=goal if ratio or not beside else "", load=load, **more))
         memory = f"{more['peak_mb']:6.0f} MB" if "peak_mb" in more else ""
         times = f"{ratio:6.2f} x {beside}" if ratio else ""
         print(f"{what:<66}{middle:9.3f} s  {times:<24} {memory:>10}  load {load:.1f}", flush=True)

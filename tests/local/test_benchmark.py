@@ -33,21 +33,30 @@ class PeersTest(WorkCase):
     def table(self, run, version="1.0"):
         table = rows.Table(2, {"parsl": version})
         with contextlib.redirect_stdout(io.StringIO()):
-            median = table.measure_peer("parsl", "stages through Parsl", run)
-        return table, median
+            found = table.measure(rows.Row("the same by hand", lambda: None), rows.Row(
+                "stages through Parsl", run, reference="the same by hand", beside="by hand", peer="parsl"))
+        return table, found.get("stages through Parsl")
 
     def test_a_peer_that_is_here_has_a_row_of_all_its_runs(self):
         runs = []
         table, median = self.table(lambda: runs.append(1))
-        self.assertEqual((len(runs), len(table.rows[0]["all"]), table.left_out), (2, 2, {}))
-        self.assertEqual(table.rows[0]["seconds"], median)
+        self.assertEqual((len(runs), [len(row["all"]) for row in table.rows], table.left_out), (2, [2, 2], {}))
+        self.assertEqual((table.rows[1]["seconds"], table.rows[1]["ratio"]), (median, median / table.rows[0]["seconds"]))
+
+    def test_rows_that_are_compared_take_turns(self):
+        table, runs = rows.Table(3, {}), []
+        with contextlib.redirect_stdout(io.StringIO()):
+            found = table.measure(rows.Row("a", lambda: runs.append("a"), before=lambda: runs.append("-")),
+                                  rows.Row("b", lambda: runs.append("b")), times_more=2)
+        self.assertEqual(("".join(runs), sorted(found)), ("-ab" * 6, ["a", "b"]))
 
     def test_a_peer_that_is_not_installed_or_fails_is_left_out_and_it_is_said_why(self):
         def fail():
             raise subprocess.SubprocessError("no module named zmq")
         for run, version, why in ((fail, "1.0", "no module named zmq"), (fail, "", "parsl is not installed")):
             table, median = self.table(run, version)
-            self.assertEqual((table.rows, table.left_out, median), ([], {"stages through Parsl": why}, None))
+            self.assertEqual(([row["what"] for row in table.rows], table.left_out, median),
+                             (["the same by hand"], {"stages through Parsl": why}, None))
 
     def test_stages_of_a_row_wait_for_those_they_are_made_from(self):
         self.assertEqual([peers.parents(stage) for stage in range(5)], [[], [0], [], [1, 2], []])
