@@ -91,7 +91,7 @@ class ResultsTree:
     def __init__(self, out, tasks=()):
         """tasks: those that are planned now; what is equal to theirs is not kept in memory again"""
         self.out, self._statuses, self._last_run = out, {}, None
-        self._tasks, self._known = {task.name: task for task in tasks}, {}
+        self._tasks, self._known, self._words = {task.name: task for task in tasks}, {}, {}
         self.launches, self.dry_launches, self.broken_plans = [], [], []
         for directory in launch_directory.all_of(out):
             for name, found in (("plan.json", self.launches), ("dry_plan.json", self.dry_launches)):
@@ -113,6 +113,7 @@ class ResultsTree:
 
     def read_ahead(self, names):
         """Reads the statuses of these tasks, parents first: sooner than one by one."""
+        self._words.clear()     # of plans: 200,000 paths, which are in their tasks now
         unread = [name for name in names if name not in self._statuses]
         if not os.path.isdir(self.out):
             self._statuses.update(dict.fromkeys(unread))
@@ -186,29 +187,15 @@ class ResultsTree:
 
     def _planned_task(self, record, launch):
         """A PlannedTask; what a plan leaves out is as tasks.Task has it."""
-        for key, default in TASK_DEFAULTS.items():
-            record.setdefault(key, default)
-        tasks, name, parents = self._tasks, record["name"], tuple(record["parents"])
-        known = tasks.get(name)
-        if known is not None:
-            name = known.name
-        words = self._planned_words(known, tuple(record["words"]), parents)
-        if known is not None and parents == known.parents:
-            parents = known.parents
-        else:
-            parents = tuple([tasks[parent].name if parent in tasks else parent for parent in parents])
-        record["launch"] = launch
-        task = PlannedTask(self._once(tuple(map(record.get, PlannedTask.ALIKE))), name, record["index"], words, parents,
-                           record["split"], record["labels"] or NO_LABELS, record.get("raised"))
-        tasks.setdefault(name, task)
+        record = {**TASK_DEFAULTS, **record, "launch": launch}
+        share, name, words, parents = self._words.setdefault, record["name"], record["words"], record["parents"]
+        task = PlannedTask(self._once(tuple(map(record.get, PlannedTask.ALIKE))), share(name, name), record["index"],
+                           tuple(map(share, words, words)), tuple(map(share, parents, parents)), record["split"],
+                           record["labels"] or NO_LABELS, record.get("raised"))
+        known = self._tasks.setdefault(name, task)
+        if known.words == task.words:
+            task.name, task.words, task.parents = known.name, known.words, known.parents
         return task
-
-    def _planned_words(self, known, words, parents):
-        """The words of a task. Paths in OUT are words of its parents or its own, all others those of many."""
-        if known and words == known.words:
-            return known.words
-        there = {word: word for parent in parents[:2] if parent in self._tasks for word in self._tasks[parent].words}
-        return tuple([there.get(word, word) if word.startswith(self.out) else self._once(word) for word in words])
 
     def _once(self, value):
         """The value as it is in memory already."""
