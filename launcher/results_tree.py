@@ -118,7 +118,7 @@ class ResultsTree:
         if not os.path.isdir(self.out):
             self._statuses.update(dict.fromkeys(unread))
             return
-        for name, facts in zip(unread, readers.each(self._facts, unread)):
+        for facts, name in zip(readers.each(self._facts, unread), unread):
             self._note(name, facts)
 
     def status(self, name):
@@ -193,8 +193,11 @@ class ResultsTree:
                            tuple(map(share, words, words)), tuple(map(share, parents, parents)), record["split"],
                            record["labels"] or NO_LABELS, record.get("raised"))
         known = self._tasks.setdefault(name, task)
+        task.name = known.name
         if known.words == task.words:
-            task.name, task.words, task.parents = known.name, known.words, known.parents
+            task.words = known.words
+        if known.parents == task.parents:
+            task.parents = known.parents
         return task
 
     def _once(self, value):

@@ -27,6 +27,17 @@ class LaunchTest(WorkCase):
         self.assertIs(tree.last_run_of()["models/B"], launch.tasks[1])
         self.assertNotIn("tasks", launch.plan)
 
+    def test_tasks_of_equal_words_keep_what_they_are_made_from(self):
+        """The collector's words are the same in every launch, and it collects what its own launch has planned."""
+        expected = [("a",), ("a", "b"), ("a", "b")]
+        for at, parents in enumerate(expected):
+            os.makedirs(self.path("launches", f"L{at}"))
+            task = dict(json.loads(LINE.replace("NAME", "scores")), parents=list(parents))
+            self.write(f"launches/L{at}/plan.json", HEAD + "  " + json.dumps(task) + "\n ]}\n")
+        tasks = [launch.tasks[0] for launch in ResultsTree(self.work).launches]
+        self.assertEqual([task.parents for task in tasks], expected)
+        self.assertIs(tasks[0].words, tasks[2].words)
+
     def test_a_plan_in_the_layout_of_another_program(self):
         plan = json.loads(HEAD + LINE + "]}")
         os.makedirs(self.path("launches/L1"))
