@@ -1,200 +1,180 @@
 #!/usr/bin/env bash
 #
-# run_model.sh: activates one environment and runs tasks in it, the verdict beside their outputs.
+# run_model.sh: activates one environment, runs tasks in it, leaves a verdict beside their outputs.
 #
-# Usage: bash run_model.sh ENV SCRIPT ARGS...
-#        bash run_model.sh --task FILE INDEX [COUNT]
-#        bash run_model.sh --judge ENV SCRIPT ARGS...
+# Usage: bash run_model.sh ENV SCRIPT ARGS...             runs one stage script
+#        bash run_model.sh --task FILE INDEX [COUNT]      runs line INDEX+1 of FILE and COUNT-1 more
+#        bash run_model.sh --judge ENV SCRIPT ARGS...     judges outputs of another program
 #
-#   The first form runs these words. The second, which launchers and batch scripts use, looks
-#   them up: line INDEX+1 of FILE and the COUNT-1 lines behind it; an empty line is no task.
-#   The third runs nothing: it judges the outputs that are there, made by another program.
-#
-#   ENV is where `python` comes from:
+#   A line of FILE is ENV SCRIPT ARGS..., quoted for a shell; an empty line is no task.
+#   ENV is the environment whose python runs the script:
 #     none                      WORKFLOW_PYTHON, else python3
 #     venv:DIR                  a virtual environment
 #     conda:NAME_OR_PREFIX      a conda environment; a bare NAME_OR_PREFIX is one, too
 #     module:NAME[,NAME]        environment modules
 #     apptainer:IMAGE.sif       a container (singularity if there is no apptainer)
-#
-#   Of ARGS, --output_dir and the --input_...dir are read; the stage gets all as they are.
-# Files, in the task's --output_dir: log.txt, what the stage printed; stage_status.json, the verdict
+#   The script runs in its own folder; --output_dir and --input_...dir are relative to yours.
+# Files in --output_dir: log.txt, the output of the stage; stage_status.json, the verdict
 # Settings (environment variables, all optional):
 #   RETRIES             further attempts at a failed task          (0)
 #   LATENCY_WAIT        seconds to wait for an input's status      (60)
 #   ALWAYS_EXIT_ZERO    1: exit 0 once the verdict is written      (off)
-#   STAGE_IN, STAGE_OUT folders on the node's disk: for a copy of the benchmark, for outputs until they are whole  (off)
-#   TASK_CORES          cores of this task where Slurm says none   (unset)
-#   TASKS_AT_ONCE       of COUNT tasks, so many run side by side   (1)
-# Exit code: the stage's own; 1 if its files are not there or an input is not done; 143 after
-# a signal; 2 for a call that makes no sense. With COUNT > 1: 0 once every task has its verdict.
+#   TASK_CORES          cores of this task                         (SLURM_CPUS_PER_TASK)
+# Exit code: the stage's own; 1 if its files are missing or an input is not done; 143 after a
+# signal; 2 for a malformed call. With COUNT > 1: 0 once every task has its verdict.
 
 # shellcheck disable=SC1090,SC1091  # activation scripts are the site's
 set -euo pipefail
-
-RUN_STAGE=${BASH_SOURCE[0]}    # below, beside this file
+RUN_STAGE=${BASH_SOURCE[0]}
 if [[ $RUN_STAGE != /* ]]; then RUN_STAGE=$PWD/$RUN_STAGE; fi
 RUN_STAGE=${RUN_STAGE%/*}/stages/run_stage.py
-PYTHON=("${WORKFLOW_PYTHON:-python3}")   # calls the environment's python, once it is active
-
-refuse() { printf 'run_model: error: %s\n  try: %s\n' "$1" "$2" >&2; exit 2; }
+PYTHON=("${WORKFLOW_PYTHON:-python3}")   # the command that starts python, once ENV is active
+PYTHONS=(python python3)                 # candidates for its last word
+CONTAINER=()                             # the words before it
 
 # ---------------------------------------------------------------- environments
 
-# Makes PYTHON call the environment's python. What it prints goes to the task's log.
-activate() {  # ENV, then the words of the call
+# Activates ENV and chooses its python -> PYTHON. The output goes to the task's log.
+activate() {  # ENV, then the arguments of the call
   local kind=${1%%:*} place=${1#*:}
-  shift
+  unset PYTHONHOME    # it is another python's
   # ---- EDIT: a site adds its own kinds of environment here ------------------
+  # spack)   spack load "$place" ;;   # whatever puts python or python3 on PATH
   case $kind in
-    none)      ;;
-    venv)      PYTHON=(python); source "$place/bin/activate" ;;
-    conda)     PYTHON=(python); activate_conda "$place" ;;
-    module)    PYTHON=(python); load_modules "$place" ;;
-    apptainer) use_container "$place" "$@" ;;
-    *)         PYTHON=(python); activate_conda "$place" ;;   # IMPROVE's INI files name conda environments so
-  esac
+    none)      PYTHONS=("${PYTHON[@]}") ;;
+    venv)      activate_venv "$place" ;;
+    conda)     activate_conda "$place" ;;
+    module)    load_modules "$place" ;;
+    apptainer) use_container "$place" "${@:2}" ;;
+    *)         activate_conda "$place" ;;   # IMPROVE's INI files name conda environments so
+  esac && choose_python
   # ---- end of the part that a site edits ------------------------------------
 }
 
-activate_conda() {  # NAME_OR_PREFIX
-  local base prefix=$1 root script
-  base=$(conda_base)
-  if [[ -r $base/etc/profile.d/conda.sh ]]; then
-    source "$base/etc/profile.d/conda.sh"
-    conda activate "$1"
-    # The exit code is that of the environment's last activation script, which may be anything.
-    [[ ${CONDA_DEFAULT_ENV:-} == "$1" || ${CONDA_PREFIX:-} == "${1%/}" ]]
-    return
-  fi
-  # Without conda itself (micromamba, a copied prefix): its programs first, then its activation scripts.
-  for root in "${MAMBA_ROOT_PREFIX:-$HOME/micromamba}" "$HOME/.conda" "$base"; do
-    if [[ $1 != */* && -d $root/envs/$1/conda-meta ]]; then prefix=$root/envs/$1; break; fi
-  done
-  if [[ ! -d $prefix/conda-meta ]]; then
-    printf 'conda: there is no environment %s, and no conda was found (CONDA_EXE, PATH)\n' "$1"
-    return 1
-  fi
-  export CONDA_PREFIX=$prefix PATH=$prefix/bin:$PATH
-  for script in "$prefix"/etc/conda/activate.d/*.sh; do
-    if [[ -r $script ]]; then source "$script"; fi
-  done
-  return 0
+absolute() { if [[ $1 == /* ]]; then printf '%s' "$1"; else printf '%s' "$PWD/$1"; fi; }
+
+activate_venv() {  # DIR
+  local folder
+  folder=$(absolute "${1%/}")
+  [[ -r $folder/bin/activate ]] || { printf 'there is no %s/bin/activate\n' "$1"; return 1; }
+  source "$folder/bin/activate"
+  # The script of an environment that was moved or copied names its old folder.
+  export VIRTUAL_ENV=$folder PATH=$folder/bin:$PATH
+  find_python "$folder/bin"
 }
 
-# Prints the folder that conda is installed in; nothing if there is no conda.
-conda_base() {
-  local program=${CONDA_EXE:-$(type -P conda)}
-  if [[ -n $program ]]; then program=$(readlink -f -- "$program"); fi
-  printf '%s' "${program%/*/conda}"   # its conda is in bin/ or condabin/
+activate_conda() {  # NAME_OR_PREFIX
+  local base prefix=${1%/} root script
+  if [[ $prefix == */* ]]; then prefix=$(absolute "$prefix"); fi
+  base=$(readlink -f -- "${CONDA_EXE:-$(type -P conda)}")
+  base=${base%/*/conda}   # the program is in bin/ or condabin/
+  # Else conda puts it on PATH in the place of the one that was active at submission, or nowhere.
+  unset CONDA_PREFIX CONDA_DEFAULT_ENV CONDA_SHLVL
+  if [[ -r $base/etc/profile.d/conda.sh ]]; then
+    source "$base/etc/profile.d/conda.sh"
+    conda activate "$prefix"    # returns what the last activation script does
+  else    # without conda itself: micromamba, a copied prefix
+    for root in "$base" "$HOME/.conda" "${MAMBA_ROOT_PREFIX:-$HOME/micromamba}"; do
+      if [[ $1 != */* && -d $root/envs/$1/conda-meta ]]; then prefix=$root/envs/$1; fi
+    done
+    [[ -d $prefix/conda-meta ]] ||
+      { printf 'there is no environment %s, and no conda (CONDA_EXE, PATH)\n' "$1"; return 1; }
+    export CONDA_PREFIX=$prefix
+    for script in "$prefix"/etc/conda/activate.d/*.sh; do [[ -r $script ]] && source "$script"; done
+  fi
+  [[ -n ${CONDA_PREFIX:-} && ( $prefix == */* || ${CONDA_DEFAULT_ENV:-} == "$1" ) ]] || return 1
+  export PATH=$CONDA_PREFIX/bin:$PATH PYTHONNOUSERSITE=1   # ~/.local would hide its packages
+  find_python "$CONDA_PREFIX/bin"
 }
 
 load_modules() {  # NAME[,NAME]
-  local init name names before
-  if ! type module >/dev/null 2>&1; then
-    for init in "${LMOD_PKG:-}/init/bash" "${MODULESHOME:-}/init/bash" /etc/profile.d/lmod.sh /etc/profile.d/modules.sh \
-                /usr/share/lmod/lmod/init/bash /usr/share/modules/init/bash; do
-      if [[ -r $init ]]; then source "$init"; break; fi
-    done
-  fi
-  IFS=, read -r -a names <<<"$1"
-  for name in "${names[@]}"; do
-    before=${LOADEDMODULES:-}
+  local init name loaded path=:$PATH: folder folders new=()
+  for init in "${LMOD_PKG:-}/init/bash" "${MODULESHOME:-}/init/bash" /etc/profile.d/lmod.sh \
+              /etc/profile.d/modules.sh /usr/share/{lmod/lmod,modules}/init/bash; do
+    if ! type module >/dev/null 2>&1 && [[ -r $init ]]; then source "$init"; fi
+  done
+  for name in ${1//,/ }; do
+    loaded=${LOADEDMODULES:-}
     module load "$name" || return 1
-    # Old module systems return 0 after a failure, too; a loaded module changes the list or is in it.
-    if [[ ${LOADEDMODULES:-} == "$before" && :$before: != *:"$name"[:/]* ]]; then return 1; fi
+    # Old module systems return 0 after a failure, too; a loaded module is in the list.
+    if [[ ${LOADEDMODULES:-} == "$loaded" && :$loaded: != *:"$name"[:/]* ]]; then return 1; fi
   done
+  IFS=: read -r -a folders < <(printf '%s\n' "$PATH")
+  for folder in "${folders[@]}"; do [[ $path == *:"$folder":* ]] || new+=("$folder"); done
+  # Python from the modules' own folders, even behind others on PATH; else the first one on PATH
+  find_python "${new[@]}" "${folders[@]}" || return 1
+  if [[ $path != *:"${PYTHONS[0]%/*}":* ]]; then PATH=${PYTHONS[0]%/*}:$PATH; fi
 }
 
-use_container() {  # IMAGE, then the words of the call
-  local image=$1 program directory
-  shift
-  program=$(type -P apptainer || type -P singularity) || { echo 'neither apptainer nor singularity was found'; return 1; }
-  if [[ ! -e $image ]]; then printf 'there is no %s\n' "$image"; return 1; fi
-  local call=("$program" exec)
-  if [[ -n ${CUDA_VISIBLE_DEVICES:-} || -e /dev/nvidia0 ]]; then call+=(--nv); fi
-  while IFS= read -r directory; do call+=(--bind "$directory"); done < <("${PYTHON[@]}" -I -S "$RUN_STAGE" --paths "$@")
-  PYTHON=("${call[@]}" "$image" python)
+use_container() {  # IMAGE, then the arguments of the call
+  local program folder
+  program=$(type -P apptainer || type -P singularity) || { echo 'there is no apptainer'; return 1; }
+  if [[ ! -e $1 ]]; then printf 'there is no %s\n' "$1"; return 1; fi
+  CONTAINER=("$program" exec)
+  if [[ -n ${CUDA_VISIBLE_DEVICES:-} || -e /dev/nvidia0 ]]; then CONTAINER+=(--nv); fi
+  while IFS= read -r folder; do CONTAINER+=(--bind "$folder"); done \
+    < <("${PYTHON[@]}" -I -S "$RUN_STAGE" --paths "${@:2}")
+  CONTAINER+=("$(absolute "$1")")
+  export PYTHONNOUSERSITE=1   # ~/.local is the login node's
 }
 
-# Whether the environment's python can run stages; it says so itself if not.
-check_python() {
-  "${PYTHON[@]}" -E -S -c 'import sys
-if sys.version_info < (3, 6): sys.exit("its python is %s, stages need 3.6 or newer" % sys.version.split()[0])'
-}
-
-# Libraries start a thread per core of the node unless they are told otherwise.
-set_threads() {
-  local cores=${SLURM_CPUS_PER_TASK:-${TASK_CORES:-}} name
-  if [[ -z $cores ]]; then return 0; fi
-  cores=$(( cores / ${TASKS_AT_ONCE:-1} > 0 ? cores / ${TASKS_AT_ONCE:-1} : 1 ))
-  for name in OMP_NUM_THREADS OMP_THREAD_LIMIT MKL_NUM_THREADS OPENBLAS_NUM_THREADS; do
-    if [[ -z ${!name:-} ]]; then export "$name=$cores"; fi
+# python and python3 of the first folder that has one of them -> PYTHONS
+find_python() {  # FOLDER...
+  local folder
+  for folder; do
+    PYTHONS=("$folder"/python "$folder"/python3)
+    if [[ -x ${PYTHONS[0]} || -x ${PYTHONS[1]} ]]; then return 0; fi
   done
+  printf 'there is no python in %s\n' "$*"; return 1
 }
 
-# ------------------------------------------------------------------------ main
-
-# The first of the words that shlex.quote'd line holds -> ENVIRONMENT. Nothing is evaluated.
-environment_of_line() {
-  local rest=$1 quote plain
-  ENVIRONMENT=''
-  while [[ -n $rest && $rest != [[:blank:]]* ]]; do
-    quote=${rest:0:1}
-    case $quote in
-      \'|\") rest=${rest#?} ENVIRONMENT+=${rest%%"$quote"*} rest=${rest#*"$quote"} ;;
-      *)     plain=${rest%%[\'\"[:blank:]]*} ENVIRONMENT+=$plain rest=${rest#"$plain"} ;;
-    esac
+# The first of PYTHONS that can run stages -> PYTHON. The last line that it prints says why not.
+choose_python() {
+  for STAGE_PYTHON in "${PYTHONS[@]}"; do
+    if [[ ${#PYTHONS[@]} == 2 && $STAGE_PYTHON == /* && ! -x $STAGE_PYTHON ]]; then continue; fi
+    PYTHON=("${CONTAINER[@]}" "$STAGE_PYTHON")
+    if "${PYTHON[@]}" -E -S -c 'import sys
+sys.exit(sys.version_info < (3, 6) and "its python is %s, stages need 3.6 or newer"
+         % sys.version.split()[0])'; then return 0; fi
   done
-}
-
-# Checks the words of a call -> ENVIRONMENT
-read_call() {
-  case ${1:-} in
-    ''|-h|--help) sed -n '3,/^$/ { s/^# \{0,1\}//; p }' "${BASH_SOURCE[0]}"; exit 0 ;;
-    --task)
-      if (( $# < 3 || $# > 4 )); then refuse "--task takes FILE INDEX [COUNT]" "bash run_model.sh --help"; fi
-      if [[ ! $3${4:-1} =~ ^[0-9]{1,18}$ ]]; then
-        refuse "INDEX and COUNT are whole numbers, not '$3' '${4:-1}'" "bash run_model.sh --task FILE 0"
-      fi
-      if [[ ! -r $2 ]]; then refuse "task file $2 cannot be read" "a .tasks file of OUT/launches"; fi
-      local line lines=()
-      mapfile -t -s "$((10#$3))" -n "$((10#${4:-1}))" lines <"$2"
-      for line in "${lines[@]:-}"; do environment_of_line "$line"; if [[ -n $ENVIRONMENT ]]; then break; fi; done
-      ENVIRONMENT=${ENVIRONMENT:-none} ;;
-    --judge)
-      if (( $# < 3 )); then refuse "--judge takes ENV SCRIPT ARGS..." "bash run_model.sh --help"; fi
-      ENVIRONMENT=none ;;
-    --check_env)    # ENV [SCRIPT ARGS...], for the launcher: whether ENV becomes active, and what SCRIPT says in it
-      set +eu; activate "${2:-none}" "${@:2}" && check_python || exit
-      if (( $# > 2 )); then exec "${PYTHON[@]}" "${RUN_STAGE%/*}/stage_help.py" "${@:3}"; fi
-      exit ;;
-    *)
-      if (( $# < 2 )); then refuse "a task is ENV SCRIPT ARGS..." "bash run_model.sh --help"; fi
-      ENVIRONMENT=$1 ;;
-  esac
+  return 1
 }
 
 main() {
-  read_call "$@"
-  set_threads
-  unset STAGE_PYTHON ACTIVATION_LOG ACTIVATION_ERROR
-  if [[ $ENVIRONMENT == none ]]; then exec "${PYTHON[@]}" -I -S "$RUN_STAGE" "$@"; fi
-  local host_python=("${PYTHON[@]}") host_path=$PATH ok=yes said=${TMPDIR:-/tmp}/run_model.$$.$RANDOM
-  # Activation scripts read unset variables and return what they like.
-  set +eu
-  activate "$ENVIRONMENT" "$@" >"$said" 2>&1 && check_python >>"$said" 2>&1 || ok=''
-  set -eu
-  export ACTIVATION_LOG=$said
-  if [[ -n $ok ]]; then
-    export STAGE_PYTHON=python
+  local environment=${1:-} host_path=$PATH host_python line plain="^([^[:space:]'\"]+) " log output
+  case ${1:-} in
+    ''|-h|--help) sed -n '3,/^$/ { s/^# \{0,1\}//; p }' "${BASH_SOURCE[0]}"; exit 0 ;;
+    --check_env)    # ENV [SCRIPT ARGS...], for launchers: does ENV work, what does SCRIPT print?
+      set +eu
+      activate "${2:-none}" "${@:2}" || exit
+      if (( $# == 2 )); then exit 0; fi
+      exec "${PYTHON[@]}" "${RUN_STAGE%/*}/stage_help.py" "${@:3}" ;;
+    --judge) environment=none ;;
+    --task)
+      if [[ ${3:-} =~ ^[0-9]{1,18}$ && -r $2 ]]; then mapfile -t -s "$((10#$3))" -n 1 line <"$2"; fi
+      if [[ ${line[0]:-} =~ $plain ]]; then environment=${BASH_REMATCH[1]}; else
+        # Python reads quotes, and refuses a malformed call
+        environment=$("${PYTHON[@]}" -I -S "$RUN_STAGE" --environment "$@") || exit
+      fi ;;
+  esac
+  if [[ -n ${TMPDIR:-} && ! -d $TMPDIR ]]; then unset TMPDIR; fi    # it is another node's
+  unset STAGE_PYTHON ACTIVATION_FAILED ACTIVATION_OUTPUT SIGNALLED
+  if [[ $environment == none && -n $(type -P "${PYTHON[0]}") ]]; then
     exec "${PYTHON[@]}" -I -S "$RUN_STAGE" "$@"
   fi
-  # The verdict is written all the same, by the python that the launcher ran in.
-  PATH=$host_path ACTIVATION_ERROR=$(tail -n 1 -- "$said")
-  if [[ $ENVIRONMENT == module:* ]]; then ACTIVATION_ERROR=$(tr -s '[:space:]' ' ' <"$said"); fi   # Lmod's has ten lines
-  export ACTIVATION_ERROR=${ACTIVATION_ERROR:-its activation failed without a word}
-  exec "${host_python[@]}" -I -S "$RUN_STAGE" "$@"
+  log=$(mktemp 2>/dev/null || mktemp -p /dev/shm 2>/dev/null || echo /dev/null)
+  set +eu     # activation scripts read unset variables and return what they like
+  trap 'export SIGNALLED=15' TERM INT HUP    # for the verdict
+  host_python=$(type -P "${PYTHON[0]}" || type -P python3 || type -P python)
+  if activate "$environment" "$@" >"$log" 2>&1; then export STAGE_PYTHON; else
+    # The verdict is written all the same, by the python that the launcher ran in.
+    export ACTIVATION_FAILED=yes PATH=$host_path
+    PYTHON=("$host_python")
+  fi
+  { output=$(<"$log"); } 2>/dev/null
+  export ACTIVATION_OUTPUT=${output:+${output::30000}$'\n'}     # a variable holds at most 128 kB
+  if [[ -f $log ]]; then PATH=$host_path rm -f "$log"; fi
+  exec "${PYTHON[@]}" -I -S "$RUN_STAGE" "$@"
 }
 
 main "$@"

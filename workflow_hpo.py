@@ -2,139 +2,111 @@
 """workflow_hpo: which hyperparameters are best for a drug-response model?
 
     for every source study:
-        preprocess its splits -> trials, each an array element that sees the others -> the best values
+        preprocess its splits -> trials, each an array element that sees the others -> best values
 
-A study owns its search space, metric, seed and fixed arguments: OUT/{source}/study.json, created once.
+A study owns its space, metric, seed and fixed arguments: OUT/{source}/study.json, created once.
 
 Examples:
     python3 workflow_hpo.py --source gCSI
     python3 workflow_hpo.py --source gCSI CCLE --max_evals 100 --max_running 8 --split 0 1 2
-    python3 workflow_hpo.py --model graphdrp --model_dir ~/GraphDRP --env conda:graphdrp --hyperparameter_file space.json
-    python3 workflow_hpo.py --source gCSI --import_trials hpo_results.csv --max_evals 40     # go on from DeepHyper's trials
+    python3 workflow_hpo.py --model graphdrp --model_dir ~/GraphDRP --env conda:graphdrp \\
+        --hyperparameter_file space.json
 
-Writes OUT/{source}/study.json, OUT/{source}/trials/{0000}/, OUT/scores/ and OUT/hyperparameters_hpo.json (runs/hpo_MODEL is OUT),
-which workflow_csa.py and workflow_lca.py take as --hyperparameters_file.
+Writes OUT/{source}/study.json, OUT/{source}/trials/{0000}/, OUT/scores/ and
+OUT/hyperparameters_hpo.json (OUT is runs/hpo_MODEL), which workflow_csa.py and workflow_lca.py
+take as --hyperparameters_file.
 """
+import argparse
 import json
 import os
-import subprocess
+import shlex
 import sys
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # also under PYTHONSAFEPATH
 import launcher.check_python  # noqa: F401  (first: a sentence instead of a SyntaxError)
-from launcher import benchmark, improve_stages, launch, option_types, options, study
+from core import metrics
+from core.errors import FileError, Refusal
+from core.files import read_json
+from core.task import Task, argument_list
+from launcher import benchmark, improve_stages, launch
+from launcher import options as command_line
 from launcher.paths import HERE, model_script
-from launcher.refusal import Refusal
-from launcher.tasks import Plan, Row, Task
+from launcher.tasks import Plan, Row
+from stages.search import space
 
-EPILOG = """
-To search for a model of your own, eight trials at a time:
-    python3 workflow_hpo.py --model graphdrp --model_dir ~/GraphDRP --env conda:graphdrp --source gCSI --max_running 8
-To run what an INI file of IMPROVE's says, in the model's folder:
-    python3 ~/workflows/workflow_hpo.py --config_file hpo_deephyper_params.ini
-To add 20 trials to the 20 that are there:
-    the same command with --max_evals 40
+EPILOG = """To search for a model of your own:
+  python3 workflow_hpo.py --model graphdrp --model_dir ~/GraphDRP --env graphdrp
+To run an INI file of IMPROVE's, in the model's folder:
+  python3 ~/workflows/workflow_hpo.py --config_file hpo_deephyper_params.ini
+To add 20 trials to the 20 that exist:
+  the same command with --max_evals 40
 To run failed trials again:
-    the same command, or --redo trial for all trials
+  the same command, or --redo trial for all trials
 To find what is best for cell lines that training has not seen:
-    python3 workflow_hpo.py --source gCSI --split_type cell
-To train with the values that were found:
-    python3 workflow_csa.py --hyperparameters_file OUT/hyperparameters_hpo.json
-To compare models by their results trees:
-    python3 stages/collect_scores.py --compare OUT1 OUT2 --output_dir DIR
-Exit code: 0 done, 1 some task failed (a trial is one), 2 refused before anything was started, 130 on ^C.
+  python3 workflow_hpo.py --source gCSI --split_type cell
+To train with the best values, and to compare with training without them:
+  the three commands at the end of the output, also in OUT/scores/summary.txt
+Exit code: 0 done, 1 some task failed, 2 refused before anything was started.
 """
 HPO_TRIAL = os.path.join(HERE, "stages", "hpo_trial.py")
 STAGES = ("preprocess", "train", "trial")
-METRICS = ("mse", "rmse", "mae", "pcc", "scc", "r2",
-           "acc", "bacc", "precision", "recall", "f1", "roc_auc", "aupr", "kappa")    # those of classification
-IMPROVES_SPACE = "hpo_deephyper_hyperparameters.json"   # what hyperparameter_file is there, if an INI file has none
-AT_A_TIME = 4   # trials: a fifth of the 20 that are the default; each learns from those that have ended
+IMPROVES_SPACE = "hpo_deephyper_hyperparameters.json"   # IMPROVE's default for hyperparameter_file
+AT_A_TIME = 4   # trials: a fifth of the default 20, since each learns from the finished ones
+
+
+def metric(text):
+    """A metric whose better values are known; nothing is ever minimised the wrong way."""
+    if metrics.direction(text) is None:
+        raise argparse.ArgumentTypeError(
+            "which values of {0} are better is not known: give {0}:higher or "
+            "{0}:lower".format(text))
+    return text
+
+
+OPTIONS = [
+    command_line.option("hyperparameter_file=JSON", "search space (MODEL_hyperparameters.json)"),
+    command_line.option("max_evals", "trials per source (20)", type=command_line.positive,
+                        default=20),
+    command_line.option("val_metric val_loss=NAME", "objective in val_scores.json; NAME:higher or "
+                        "NAME:lower for one of your own (mse)", type=metric,
+                        default="mse"),
+    command_line.option("search", "auto: Gaussian process, expected improvement (auto)",
+                        choices=("auto", "random"), default="auto"),
+    command_line.option("seed", "of the search (0)", type=command_line.whole, default=0),
+]
 
 
 def parser():
     """The shared options and those of the hyperparameter optimization."""
-    made = options.shared_parser("hpo", __doc__.partition("\n")[0], EPILOG, ("preprocess", "trial"))
-    group = made.add_argument_group("hyperparameter optimization")
-    group.add_argument("--hyperparameter_file", metavar="JSON",
-                       help="the search space, in DeepHyper's or Supervisor's format; docs/search_space.md explains both "
-                       "(MODEL_hyperparameters.json beside the model's scripts)")
-    group.add_argument("--max_evals", metavar="N", type=option_types.positive, default=20, help="trials per source (20)")
-    group.add_argument("--val_metric", choices=METRICS, default="mse", help="objective on the validation split (mse)")
-    group.add_argument("--search", choices=("auto", "random", "grid"), default="auto",
-                       help="auto: Gaussian process with expected improvement (auto)")
-    group.add_argument("--prior", action="store_true",
-                       help="the defaults are believed to be good: search near them first (off)")
-    group.add_argument("--import_trials", metavar="FILE_OR_DIR", nargs="+", type=os.path.abspath,
-                       help="DeepHyper's hpo_results.csv, or OUT, OUT/SOURCE or trials/ of another search: points that "
-                       "are known and not tried again, never the best of this one (none)")
-    group.add_argument("--seed", metavar="N", type=option_types.whole, default=0, help="of the search (0)")
-    options.change_default(made, "split", [[0]], "split numbers that each trial trains on, ranges allowed: 0-9 (0)")
-    options.change_default(made, "max_running", AT_A_TIME,
-                           "Slurm: trials of a source that run at a time; fewer learn more from each other ({})".format(AT_A_TIME))
+    made = command_line.shared_parser("hpo", __doc__.partition("\n")[0], EPILOG,
+                                      ("preprocess", "trial"), "hyperparameter optimization",
+                                      OPTIONS)
+    made.set_defaults(split=[[0]], max_running=AT_A_TIME)
     return made
 
 
+# ---- tasks
+
 def plan(options, data):
-    """Preprocessing and trials of every source, each source in arrays of its own; raises Refusal."""
-    space = read_space(options)
+    """Preprocessing and trials of every source, each in its own arrays; raises Refusal."""
+    entries = read_space(options)
     sources, notes = benchmark.choose_sources(options, data)
-    notes += benchmark.left_out_notes(options, "hpo", data, sources)
-    tasks, once = [], {}
-    pairs = [(source, split) for source in sources for split in benchmark.choose_splits(options.split, source, data)]
+    tasks, once, used = [], {}, []
     for position, source in enumerate(sources):
         splits = benchmark.choose_splits(options.split, source, data)
+        used += [(source, split) for split in splits]
         rows = [Row(index, source, source, split) for index, split in enumerate(splits)]
         tasks += [preprocess(row, position, options, data) for row in rows]
-        tasks += [trial(number, position, source, splits, options) for number in range(options.max_evals)]
-        imported = read_imported(source, options) if options.import_trials else {"trials": None, "notes": []}
-        once.update(study.files(options, source, splits, space, imported["trials"]))
-        notes += imported["notes"]
-    return Plan(tasks, benchmark.merged_files(data, pairs), notes, once)
-
-
-def read_space(options):
-    """The search space, checked and normalised."""
-    path = space_file(options)
-    if not os.path.isfile(path):
-        raise Refusal("there is no search space {}".format(path), "--hyperparameter_file with the space of this model")
-    return ask_stage(options, "--hyperparameter_file", "as docs/search_space.md explains it")
-
-
-def read_imported(source, options):
-    """{"trials": [{"params", "objective", "from"}], "notes": [...]} of what other searches have found in the space."""
-    return ask_stage(options, "--import_trials", "DeepHyper's hpo_results.csv, or a results tree of workflow_hpo.py",
-                     "--source", source, "--val_metric", options.val_metric, "--import_trials", *options.import_trials)
-
-
-def train_words(options):
-    """What trials give to train: the fixed words, and for each parameter its bounds and default, or its choices."""
-    values = [(entry["name"], value) for entry in read_space(options)
-              for value in entry.get("choices", [entry[key] for key in ("min", "default", "max") if key in entry])]
-    return study.train_words(options) + [word for name, value in values for word in ("--" + name, str(value))]
-
-
-def ask_stage(options, option, way_out, *words):
-    """What the stage script that reads the space later says about it: launchers import no stages."""
-    fixed = ",".join(word[2:].partition("=")[0] for word in study.train_words(options) if word.startswith("--"))
-    command = [sys.executable, HPO_TRIAL, "--check_space", space_file(options), "--fixed", fixed] + list(words)
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["it cannot be read"])[-1]
-        raise Refusal("{}: {}".format(option, last.partition("error: ")[2] or last), way_out)
-    return json.loads(done.stdout)
-
-
-def space_file(options):
-    """--hyperparameter_file; else, as IMPROVE has it, a file of this name beside the INI file; else the model's own."""
-    beside = os.path.join(os.path.dirname(options.config_file), IMPROVES_SPACE) if options.config_file else ""
-    own = beside if os.path.isfile(beside) else os.path.join(options.model_dir, options.model + "_hyperparameters.json")
-    return options.hyperparameter_file or own
+        tasks += [trial(number, position, source, splits, options)
+                  for number in range(options.max_evals)]
+        once.update(study_file(options, source, splits, entries))
+    return Plan(tasks, benchmark.merged_files(data, used), notes, once)
 
 
 def preprocess(row, position, options, data):
     """One task: the data of a split. A search looks at the validation part only."""
-    parts = [benchmark.part_file(options, data, row.source, row.split, part) for part in ("train", "val", "test")]
-    benchmark.check_split_files(parts, data)
+    parts = [benchmark.part_file(data, row.source, row.split, part)
+             for part in ("train", "val", "test")]
     return improve_stages.preprocess(options, data, row, "preprocess_{}".format(position),
                                      ml_data_name(row.source, row.split), parts)
 
@@ -143,20 +115,103 @@ def trial(number, position, source, splits, options):
     """One task: a trial that trains on every split. Trial k is array element k."""
     name = "{}/trials/{:04d}".format(source, number)
     ml_data = [ml_data_name(source, split) for split in splits]
-    paths = [word for directory in ml_data for word in ("--input_dir", improve_stages.inside(options, directory))]
-    words = (options.env, HPO_TRIAL, "--study", improve_stages.inside(options, source + "/study.json"),
-             "--train_script", model_script(options, "train")) + tuple(paths) + (
-                 "--output_dir", improve_stages.inside(options, name))
-    return Task(name, "trial", "trial_{}".format(position), number, words, tuple(ml_data), source, labels={"trial": number})
+    arguments = {"study": source + "/study.json", "train_script": model_script(options, "train"),
+                 "input_dir": ml_data[0] if len(ml_data) == 1 else ml_data, "output_dir": name}
+    return Task(name, "trial", options.env, HPO_TRIAL, arguments, tuple(ml_data), source,
+                labels={"trial": number}, array="trial_{}".format(position), index=number)
 
 
 def ml_data_name(source, split):
     return "{}/ml_data/split_{}".format(source, split)
 
 
+# ---- the space and the study
+
+def read_space(options):
+    """The search space, checked and normalised; raises Refusal.
+
+    It is in --hyperparameter_file, else IMPROVE's file beside the INI file, else the model's own.
+    """
+    folder = os.path.dirname(options.config_file or "")
+    places = (options.hyperparameter_file, folder and os.path.join(folder, IMPROVES_SPACE),
+              os.path.join(options.model_dir, options.model + "_hyperparameters.json"))
+    path = next((place for place in places if place and os.path.isfile(place)), None)
+    if path is None:
+        raise Refusal("there is no search space {}".format(places[-1]),
+                      "--hyperparameter_file with the space of this model")
+    return space.read_space(path, list(train_args(options)))
+
+
+def train_args(options):
+    """What every trial gives to the train script, whatever its point."""
+    shared = dict({"y_col_name": options.y_col_name}, **improve_stages.for_train(options))
+    return dict(shared, **options.train_args)
+
+
+def train_args_of_trials(options):
+    """The same and, for --check, each parameter with its choices, or its bounds and default."""
+    found = train_args(options)
+    for entry in read_space(options):
+        values = entry.get("choices") or [entry[key] for key in ("min", "default", "max")
+                                          if key in entry]
+        found[entry["name"]] = list(map(str, values))
+    return found
+
+
+def study_file(options, source, splits, entries):
+    """{name in OUT: text} of a study.json to create, {} if it exists; raises Refusal if OUT holds
+    another study, whose trials cannot be compared with these."""
+    study = {"source": source, "val_metric": options.val_metric, "search": options.search,
+             "seed": options.seed, "split_type": options.split_type, "splits": splits,
+             "preprocess_args": argument_list(options.preprocess_args, options.output_dir),
+             "train_args": argument_list(train_args(options), options.output_dir),
+             "space": entries}
+    name = source + "/study.json"
+    path = os.path.join(options.output_dir, name)
+    if not os.path.lexists(path):
+        return {name: json.dumps(study, indent=1) + "\n"}
+    differ = differences(read_study(path), study)
+    if differ:
+        raise Refusal(
+            "{} is of another search: {}".format(path, "; ".join(differ)),
+            "choose another --output_dir, or give the arguments that the study was started with; "
+            "rm -r {} forgets its trials".format(shlex.quote(os.path.dirname(path))))
+    return {}
+
+
+def read_study(path):
+    """The dict in a study.json; {} if it is malformed."""
+    try:
+        study = dict(read_json(path))
+        study["space"] = space.normalise_space(study["space"])
+    except (FileError, Refusal, KeyError, TypeError, ValueError):
+        return {}
+    if "train_words" in study:      # its name until November 2026
+        study["train_args"] = study.pop("train_words")
+    return study
+
+
+def differences(old, new):
+    """['val_metric: mse -> r2', 'space: learning_rate'] of two studies; [] if they are equal."""
+    if not old:
+        return ["it is malformed"]
+    found = ["{}: {} -> {}".format(key, shown(old.get(key)), shown(new[key]))
+             for key in new if key != "space" and old.get(key) != new[key]]
+    before, after = old["space"], new["space"]
+    names = [entry["name"] for entry in before + after if (entry in before) != (entry in after)]
+    if before != after:
+        found.append("space: " + (", ".join(dict.fromkeys(names)) or "another order"))
+    return found
+
+
+def shown(value):
+    return " ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+
+
 def main(argv=None):
     """Runs the search; returns the exit code."""
-    return launch.main(launch.Workflow("hpo", STAGES, parser, plan, train_words), argv)
+    workflow = launch.Workflow("hpo", STAGES, parser, plan, train_args_of_trials)
+    return launch.main(workflow, argv)
 
 
 if __name__ == "__main__":

@@ -4,25 +4,27 @@
     raw_data/splits/{study}_{cell,drug}_{k}_{train,val,test}.txt    blind splits
     raw_data/y_data/response.tsv
 
-Only names and headers are read here; row numbers are the models' business, but for joint sources:
-CCLE+gCSI is trained on the rows of both studies, whose split files are merged in OUT/merged_splits/.
+Only names and headers are read here; row numbers are the models' business, except for joint
+sources: CCLE+gCSI is trained on the rows of both studies, whose split files are merged in
+OUT/merged_splits/.
 """
-import functools
 import os
 import re
 from typing import Dict, NamedTuple, Tuple
 
-from launcher import config_file, subsets
-from launcher.refusal import Refusal
+from core.errors import Refusal
+from core.text import as_text
+from launcher import subsets
 
 SPLIT_TYPES = ("split", "cell", "drug")     # as the files name them; split: rows at random
 SPLIT_FILE = re.compile(r"(.+)_(split|cell|drug)_(0|[1-9]\d*)_(train|val|test)\.txt$")
 ALL_FILE = re.compile(r"(.+)_all\.txt$")
 MARKER = "SYNTHETIC_DATA.txt"   # beside splits/ in data that launcher/demo_data.py has made
+RAW_DATA = "--input_dir DIR, the benchmark's raw_data with splits/ and y_data/ in it"
 
 
 class Benchmark(NamedTuple):
-    """A benchmark's raw_data: its directory, and each study's numbers of the splits of this type."""
+    """A benchmark's raw_data: its directory, and each study's splits of this type."""
     directory: str
     studies: Dict[str, Tuple[int, ...]]
     synthetic: bool
@@ -34,76 +36,67 @@ class Benchmark(NamedTuple):
 
     @property
     def response_file(self):
-        return os.path.join(self.directory, "y_data", self.y_data_file)
+        return f"{self.directory}/y_data/{self.y_data_file}"
 
 
 def is_demo_data(directory):
-    """Whether a raw_data directory holds the synthetic benchmark."""
+    """Says whether a raw_data directory holds the synthetic benchmark."""
     return os.path.isfile(os.path.join(directory, MARKER))
 
 
 def read_benchmark(directory, y_col_name, split_type="split", y_data_file=None):
-    """Reads the names in splits/ and the header of the response file; raises Refusal."""
-    refuse_preprocessed(directory)
+    """Reads the names in splits/ and the header of the response file; Refusal."""
+    if os.path.isfile(os.path.join(directory, "train_y_data.csv")):
+        # IMPROVE's own hyperparameter search trains on such a folder.
+        raise Refusal(f"--input_dir {directory} is preprocessed data, and preprocessing is a task",
+                      "--input_dir with the benchmark's raw_data, and its --source and --split")
     splits = os.path.join(directory, "splits")
     try:
         names = sorted(os.listdir(splits))
     except OSError as error:
-        raise Refusal(f"no split files: {splits} cannot be read ({error.strerror})",
-                      "--input_dir DIR, the benchmark's raw_data with splits/ and y_data/ in it")
+        raise Refusal(f"no split files: {splits} cannot be read ({error.strerror})", RAW_DATA)
     studies = studies_of(names, split_type)
     if not studies:
-        raise Refusal(f"no study in {splits}: there is no file NAME_all.txt or NAME_{split_type}_0_train.txt",
-                      "--input_dir DIR, the benchmark's raw_data with splits/ and y_data/ in it")
-    data = Benchmark(directory, studies, is_demo_data(directory), split_type, y_data_file or "response.tsv")
-    check_response(data.response_file, y_col_name)
+        raise Refusal(f"no study in {splits}: it has no file NAME_all.txt or "
+                      f"NAME_{split_type}_0_train.txt", RAW_DATA)
+    data = Benchmark(directory, studies, is_demo_data(directory), split_type,
+                     y_data_file or "response.tsv")
+    check_response(data, y_col_name)
     return data
 
 
-def refuse_preprocessed(directory):
-    """IMPROVE's own hyperparameter search trains on the output of preprocess; here preprocess is a task."""
-    if os.path.isfile(os.path.join(directory, "train_y_data.csv")):
-        raise Refusal(f"--input_dir {directory} is preprocessed data, and the workflow preprocesses itself",
-                      "--input_dir with the benchmark's raw_data, and --source and --split of this data")
-
-
 def studies_of(names, split_type="split"):
-    """{study: numbers of its splits of this type} of the file names in splits/; other files are ignored."""
+    """Returns {study: numbers of its splits of this type}. Other files are ignored, hidden ones too
+    (macOS leaves a ._A_all.txt beside each A_all.txt)."""
     found = {}
     for name in names:
         split, whole = SPLIT_FILE.match(name), ALL_FILE.match(name)
-        if split:
-            numbers = found.setdefault(split.group(1), set())
-            if split.group(2) == split_type:
-                numbers.add(int(split.group(3)))
-        elif whole:
-            found.setdefault(whole.group(1), set())
-    for study in found:
-        check_study_name(study)
+        # a study's name becomes a directory and an argument
+        if name.startswith((".", "-")) or not as_text(name).isprintable() or not (split or whole):
+            continue
+        numbers = found.setdefault((split or whole).group(1), set())
+        if split and split.group(2) == split_type:
+            numbers.add(int(split.group(3)))
     return {study: tuple(sorted(numbers)) for study, numbers in sorted(found.items())}
 
 
-def check_study_name(study):
-    # The name becomes a directory and a word of a command line.
-    if study[0] in ".-" or not study.isprintable():
-        raise Refusal(f"study {study!r} has a name that starts with '.' or '-' or cannot be printed",
-                      "a name of letters and digits for its split files")
-
-
-def check_response(path, y_col_name):
+def check_response(data, y_col_name):
+    """Refuses a response file that is missing, or lacks the column."""
+    path = data.response_file
     try:
         with open(path, encoding="utf-8", errors="replace") as lines:
-            columns = lines.readline(1_000_000).rstrip("\r\n").split("\t")
+            columns = lines.readline(1000000).rstrip("\r\n").split("\t")
     except OSError as error:
+        # synergy data have synergy.tsv
         raise Refusal(f"response file {path} cannot be read ({error.strerror})",
-                      "--input_dir DIR, the benchmark's raw_data with splits/ and y_data/ in it")
+                      f"{RAW_DATA}, or --y_data_file with the name of another file in y_data/")
     if y_col_name not in columns:
         raise Refusal(f"response file {path} has no column {y_col_name!r}",
-                      f"--y_col_name with one of {', '.join(columns)[:300]}")
+                      f"--y_col_name with one of {', '.join(columns)[:300]}; tabs separate columns")
 
 
 def choose_studies(wanted, benchmark, option):
-    """The studies named by an option, in order and once each; all where none is named."""
+    """Returns the studies named by an option, in order and once each; all if none is named."""
     for name in wanted or ():
         if name not in benchmark.studies:
             raise Refusal(f"study {name!r} of {option} is not in {benchmark.split_file('')}",
@@ -112,24 +105,20 @@ def choose_studies(wanted, benchmark, option):
 
 
 def choose_sources(options, data):
-    """(sources, notes): those of --source, studies or joint ones; else all that have splits, and a note names the others."""
+    """Returns (sources, notes): of --source, else all with splits; a note names the others."""
+    for source in options.source or ():
+        members = members_of(source, data)
+        choose_studies(members, data, "--source")
+        if len(set(members)) < len(members):
+            raise Refusal(f"{source!r} of --source names a study twice", "each study once")
     if options.source:
-        for source in options.source:
-            check_members(source, data)
-        return list(dict.fromkeys(options.source)), []
-    without = [study for study, numbers in data.studies.items() if not numbers]
-    if len(without) == len(data.studies):
-        raise Refusal(f"no study has {data.split_type} splits: there is no file NAME_{data.split_type}_0_train.txt in "
-                      + data.split_file(""), f"another --split_type, or add the files ({', '.join(SPLIT_TYPES)} are known)")
-    notes = [f"{study} is no source: it has no file {study}_{data.split_type}_0_train.txt" for study in without]
-    return [study for study in data.studies if study not in without], notes
-
-
-def check_members(source, data):
-    members = members_of(source, data)
-    if len(members) > 1 and len(set(members)) < len(members):
-        raise Refusal(f"{source!r} of --source names a study twice", "each study once")
-    choose_studies(members, data, "--source")
+        return options.source, []
+    sources = [study for study, numbers in data.studies.items() if numbers]
+    if not sources:
+        raise Refusal(f"no study in {data.split_file('')} has {data.split_type} splits",
+                      f"another --split_type ({', '.join(SPLIT_TYPES)}), or add the files")
+    return sources, [f"{study} is no source: it has no file {study}_{data.split_type}_0_train.txt"
+                     for study in data.studies if study not in sources]
 
 
 def members_of(source, data):
@@ -138,59 +127,55 @@ def members_of(source, data):
 
 
 def choose_splits(wanted, source, data):
-    """The split numbers asked for, or all that the source has: those of every study in it."""
+    """Returns the split numbers asked for, or all that every study of the source has; Refusal."""
     members = members_of(source, data)
-    for study in members:
-        if not data.studies[study]:
-            raise Refusal(f"study {study!r} has no split files {study}_{data.split_type}_0_train.txt",
-                          "another --source" if data.split_type == "split" else "another --source, or another --split_type")
     present = set.intersection(*(set(data.studies[study]) for study in members))
-    missing = [k for k in wanted or () if k not in present]
+    missing = [number for number in wanted or () if number not in present]
     if missing or not present:
-        raise Refusal(f"split {missing[0] if missing else 0} of study {source!r} is not in {data.split_file('')}",
-                      f"--split with some of {' '.join(map(str, sorted(present)))}" if present else "another --source")
+        lacking = f"{source}_{data.split_type}_{(missing or [0])[0]}_train.txt"
+        hint = f"--split with some of {' '.join(map(str, sorted(present)))}"
+        raise Refusal(f"source {source!r} has no split files {lacking} in {data.split_file('')}",
+                      hint if present else "another --source or --split_type")
     return sorted(set(wanted or present))
 
 
-def left_out_notes(options, workflow, data, sources, targets=()):
-    """What IMPROVE would have filled in for the keys that an INI file leaves out."""
-    splits = {split for source in sources for split in choose_splits(options.split, source, data)}
-    return config_file.left_out_notes(options, workflow, {"source": len(sources), "target": len(targets), "split": len(splits)})
+# ---- split files
 
-
-# ----------------------------------------------------------------- split files
-
-def part_file(options, data, source, split, part):
-    """The split file of a part (train, val, test): its name in splits/, or the absolute path of a merged one."""
+def part_file(data, source, split, part):
+    """Returns the split file of a part: a name in splits/, or a path in OUT if it is merged."""
     name = f"{source}_{data.split_type}_{split}_{part}.txt"
-    return name if source in data.studies else os.path.join(options.output_dir, "merged_splits", name)
+    return name if source in data.studies else f"merged_splits/{name}"
 
 
 def part_ids(data, source, split, part):
-    """The row numbers of a part; those of a joint source are its studies' one after the other. Raises Refusal."""
-    paths = [data.split_file(f"{study}_{data.split_type}_{split}_{part}.txt") for study in members_of(source, data)]
+    """Returns the row numbers of a part, of all studies of a joint source in turn; Refusal."""
+    paths = [data.split_file(f"{study}_{data.split_type}_{split}_{part}.txt")
+             for study in members_of(source, data)]
     ids = [row for path in paths for row in subsets.read_ids(path)]
     if len(set(ids)) < len(ids):
-        raise Refusal(f"the studies of {source} share rows of {data.y_data_file}: {', '.join(paths)}",
-                      "studies of different rows")
+        raise Refusal(
+            f"the studies of {source} share rows of {data.y_data_file}: {', '.join(paths)}",
+            "studies of different rows")
     return ids
 
 
 def merged_files(data, pairs):
-    """{name in OUT: text} of the split files of joint sources. pairs: (source, split) each."""
-    joint = [pair for pair in pairs if pair[0] not in data.studies]
-    return {f"merged_splits/{source}_{data.split_type}_{split}_{part}.txt": subsets.text_of(part_ids(data, source, split, part))
-            for source, split in joint for part in ("train", "val", "test")}
+    """Returns {name in OUT: text} of the split files of joint sources. pairs: [(source, split)]"""
+    return {part_file(data, source, split, part):
+            subsets.text_of(part_ids(data, source, split, part))
+            for source, split in pairs if source not in data.studies
+            for part in ("train", "val", "test")}
 
 
-@functools.lru_cache(maxsize=None)
-def is_readable(path):
-    return os.access(path, os.R_OK) and os.path.isfile(path)
-
-
-def check_split_files(names, data):
-    """Every split file in splits/ that a run would read exists and is readable."""
-    for path in [data.split_file(name) for name in names if not name.startswith("/")]:
-        if not is_readable(path):
+def check_split_files(names, data, model_dir):
+    """Refuses split files that cannot be read, or that a file in the model's folder shadows."""
+    for name in names:
+        if "/" in name:     # one that the launcher makes or has read
+            continue
+        path, shadow = data.split_file(name), os.path.join(model_dir, name)
+        if not os.access(path, os.R_OK):
             raise Refusal(f"split file {path} cannot be read",
-                          "other studies or splits, or add the file")
+                          "choose other studies or splits, or add the file")
+        if os.path.exists(shadow):
+            raise Refusal(f"{shadow} has the name of a split file: a model runs in its own folder, "
+                          "and would read this one", "move or rename it")

@@ -6,7 +6,8 @@ import os
 import sys
 
 if sys.version_info < (3, 6):
-    sys.stderr.write("%s: error: this is Python %d.%d; Python 3.6 or newer is needed\n  try: python3 %s\n" % (
-        os.path.splitext(os.path.basename(sys.argv[0]))[0], sys.version_info[0], sys.version_info[1],
-        " ".join(sys.argv)))
+    program = os.path.splitext(os.path.basename(sys.argv[0]))[0]
+    sys.stderr.write("%s: error: this is Python %d.%d; Python 3.6 or newer is needed\n" % (
+        (program,) + tuple(sys.version_info[:2])))
+    sys.stderr.write("  try: python3 %s\n" % " ".join(sys.argv))
     sys.exit(2)

@@ -1,224 +1,192 @@
 """config_file: options from an INI file as IMPROVE's workflows and model repositories have it.
 
-    the workflow's section, [CSA] [LCA] [HPO], if there is one, else [DEFAULT] and [Preprocess]
+    the workflow's section, [CSA] [LCA] [HPO], if the file has it, else the workflow's keys in
+    [Preprocess], on top of [DEFAULT]
       └─> {option: value}, in the types of the command line, which wins
 
-Lists are JSON (["CCLE", "gCSI"]; an empty one means all), *_args are dicts, switches are true or
-false. Every key is obeyed, named as ignored, or refused with the nearest name.
+A key is a flag of the parser without its dashes, also IMPROVE's name of it. Lists are JSON
+(["CCLE", "gCSI"]; an empty one means all), *_args are dicts, switches are true or false.
+Every key is obeyed, or a note says that it is ignored; one that looks misspelt is refused.
 """
 import argparse
-import json
+import configparser
+import difflib
+import os
 import re
-from typing import NamedTuple, Tuple
 
-from launcher.refusal import Refusal
+from core.errors import Refusal
 
-LARGEST = 1_000_000  # bytes
 TRUE, FALSE = ("yes", "true", "t", "y", "1"), ("no", "false", "f", "n", "0")    # IMPROVE's str2bool
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")     # characters that a terminal would obey
 NOTHING = ("", "None", "{}")
-# {workflow: {key of IMPROVE: option}}, beside the options' own names
-OTHER_NAMES = {"csa": {"csa_outdir": "output_dir", "dataset": "source"}, "lca": {"dataset": "source"},
-               "hpo": {"dataset": "source"}}
-# Keys that win over others of the same meaning: a file may serve several workflows.
-PREFERRED = {"csa": ("csa_outdir", "source_datasets"), "lca": ("dataset",), "hpo": ("dataset",)}
-CONTAINER = ("use_singularity", "singularity_image")
+# Of keys that mean the same, the first one here wins: a file may serve several workflows.
+PREFERRED = {"csa": ("csa_outdir", "source_datasets"), "lca": ("dataset",),
+             "hpo": ("source", "dataset", "val_metric")}
 STAGES = ("Preprocess", "Train", "Infer")
-# Keys that only another workflow engine, or IMPROVE's own logging, knows.
-OTHER_ENGINES = re.compile(r"parsl_.*|.*swarm.*|(available_)?accelerators|cbo_.*|num_gpus_per_node|log_level|param_log_file"
-                           r"|config(_file)?$")
-# Keys of one workflow, which a file may hold for another workflow than the one that reads it.
-OF_ONE_WORKFLOW = {
-    "csa_outdir", "target", "target_datasets", "only_cross_study", "hyperparameters_file", "lca_splits_dir", "lc_sizes",
-    "lc_sizes_arr", "min_size", "max_size", "lc_step_scale", "hyperparameter_file", "max_evals", "val_metric", "randomized_data"}
-# What IMPROVE takes if a file leaves these out, {workflow: {option: (key, value)}}; here it is all that there are.
+SIMILAR = 0.75     # difflib's ratio: split_num is a misspelt split_nums, batch_size no max_size
+# Keys of IMPROVE's other programs, and of our other workflows, that only look misspelt.
+OF_OTHERS = re.compile(r"parsl_.*|n_splits|(canc|drug)_col_name.*|model_outdir"
+                       r"|hyperparameters?_file")
+# The benchmark's folders have these names; a file may repeat them.
+FOLDERS = ("raw_data_dir", "x_data_dir", "y_data_dir", "splits_dir")
+# What IMPROVE takes for a missing key, {workflow: {option: (key, value)}}; here it means all.
 IMPROVES_DEFAULTS = {
-    "csa": {"source": ("source_datasets", "CCLE"), "target": ("target_datasets", "CCLE and gCSI"), "split": ("split_nums", "0")},
+    "csa": {"source": ("source_datasets", "CCLE"), "target": ("target_datasets", "CCLE and gCSI"),
+            "split": ("split_nums", "0")},
     "lca": {"source": ("dataset", "CCLE"), "split": ("split_nums", "0 and 1")},
     "hpo": {"source": ("source", "the one study of its input_dir")}}
 
 
-class Settings(NamedTuple):
-    """What a file says. values: {option: value}; notes: sentences; left_out: options that IMPROVE fills otherwise."""
-    values: dict
-    notes: list
-    left_out: Tuple[str, ...]
-
-
 def read(path, workflow, parser, given):
-    """The Settings of a file. given: the options that the command line sets, whose keys are not looked at."""
-    actions = keys_of(workflow, parser)
+    """Returns ({option: value}, notes) of a file; Refusal.
+
+    given: the command line's options, whose keys are skipped; parser: gets the options that only a
+    file has
+    """
+    for name in ("--uses_cuda_name", "--use_singularity"):
+        parser.add_argument(name, type=boolean)
+    parser.add_argument("--singularity_image")
+    actions = {flag[2:]: action for action in parser._actions for flag in action.option_strings
+               if "-" not in flag[2:] and action.dest not in ("config_file", "help")}
+    sections = read_sections(path)
+    levels = levels_of(path, sections, workflow.upper(), actions)
     texts, ignored = {}, []
-    for level in levels_of(path, workflow.upper(), actions):
+    for level in levels:
         texts.update(options_of(level, actions, PREFERRED.get(workflow, ()), ignored, path))
-    if "env" not in given:
-        use_container(texts, path)
-    values = {option: value_of(key, text, actions, parser, path) for option, (key, text) in texts.items()
-              if option not in (*given, *CONTAINER)}
-    names = ", ".join(dict.fromkeys(ignored))
-    notes = [f"--config_file {path}: ignored, since it means nothing here: {names}"] if names else []
-    values = {option: value for option, value in values.items() if value is not NOTHING}
-    left_out = [option for option in IMPROVES_DEFAULTS.get(workflow, ()) if option not in given and option not in values]
-    return Settings(values, notes, tuple(left_out))
+    values = {option: value_of(key, text, actions[option], parser, path)
+              for option, (key, text) in texts.items()
+              if option not in given and unquoted(text) not in NOTHING}
+    settle(values, given, path)
+    ignored += [f"[{name}] {key}" for name in STAGES for key in sections.get(name, ())
+                if key not in levels[1]]
+    notes = [f"--config_file {path}: ignored, since it means nothing here: "
+             f"{', '.join(dict.fromkeys(ignored))}"] * bool(ignored)
+    notes += [f"{key} is not set: all of them (IMPROVE's default is {default})"
+              for option, (key, default) in IMPROVES_DEFAULTS.get(workflow, {}).items()
+              if option not in given and option not in values]
+    return values, notes
 
 
-def keys_of(workflow, parser):
-    """{key in small letters: the parser's action} of the keys that this workflow obeys."""
-    keys = {name.lstrip("-"): action for action in parser._actions for name in action.option_strings
-            if action.dest not in ("config_file", "help")}
-    keys.update((key, keys[option]) for key, option in OTHER_NAMES.get(workflow, {}).items())
-    keys["singularity_image"] = keys["env"]     # see use_container
-    return keys
+def settle(values, given, path):
+    """Puts options of ours in place of those that only a file has; Refusal."""
+    if not values.pop("uses_cuda_name", True):
+        values.pop("cuda_name", None)
+    image = values.pop("singularity_image", None)
+    if values.pop("use_singularity", False) and "env" not in given:
+        if image is None:
+            raise Refusal(f"--config_file {path}: use_singularity is true, but singularity_image "
+                          "is missing", "singularity_image = IMAGE.sif")
+        values["env"] = f"apptainer:{image}"
+    if "model" not in {**values, **given}:
+        # The default model is not what anybody wrote a file for.
+        raise Refusal(f"--config_file {path} names no model in a section that is read",
+                      "model_name in [DEFAULT], or --model NAME")
 
 
-def sections_of(path):
-    """{section: {key: text}} of a file, its keys as they are written; raises Refusal."""
-    import configparser     # here, since every launch without a file starts sooner without it
+# ---- sections and keys
+
+def read_sections(path):
+    """Returns {section: {key as it is written: text}} of an INI file; Refusal."""
     config = configparser.ConfigParser(interpolation=None, default_section="")
     config.optionxform = str
     try:
         with open(path, encoding="utf-8-sig") as file:
-            text = file.read(LARGEST)
+            text = file.read()
         config.read_string(text)
-        if CONTROL.search(text):
-            raise configparser.Error("it holds a control character")
+        if not "".join(text.split()).isprintable():
+            raise configparser.Error("it holds a control character")    # a terminal would obey it
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
-        raise Refusal(f"--config_file {path} cannot be read ({' '.join(repr(str(error))[1:-1].split())[:200]})",
+        reason = " ".join(repr(str(error))[1:-1].split())[:200]
+        raise Refusal(f"--config_file {path} cannot be read ({reason})",
                       "an INI file: [SECTION], then lines of key = value")
     return {name: dict(config[name]) for name in config.sections()}
 
 
-def levels_of(path, section, actions):
-    """[{key: text}] of what the workflow reads, later ones outrank earlier ones; raises Refusal."""
-    sections = sections_of(path)
-    default = sections.get("DEFAULT", {})
-    if section in sections:
-        return [default, sections[section]]
-    # IMPROVE 0.1 reads a workflow's keys with the parser of preprocess.
-    own = {key: text for key, text in sections.get("Preprocess", {}).items() if key.lower() in (*actions, *CONTAINER)}
-    if not default and not own:
-        raise Refusal(f"--config_file {path} has no section [{section}] and nothing in [DEFAULT]",
-                      f"one with [{section}] or [DEFAULT] ({', '.join(sections) or 'it has no section'})")
-    rest = {f"[{name}] {key}": text for name in STAGES for key, text in sections.get(name, {}).items()
-            if name != "Preprocess" or key not in own}
-    return [default, own, rest]
+def levels_of(path, sections, section, actions):
+    """Returns [{key: text}] of what a workflow reads, later ones outrank earlier ones; Refusal."""
+    own = sections.get(section)
+    if own is None:     # IMPROVE 0.1 reads a workflow's keys with the parser of preprocess
+        own = {key: text for key, text in sections.get("Preprocess", {}).items()
+               if key.lower() in actions}
+    levels = [sections.get("DEFAULT", {}), own]
+    if not any(levels):
+        raise Refusal(f"--config_file {path} has nothing in [{section}] or [DEFAULT]",
+                      f"a file with one of them (this one has {', '.join(sections) or 'none'})")
+    return levels
 
 
 def options_of(level, actions, preferred, ignored, path):
-    """{option: (key, text)} of a section's keys; those that mean nothing here are added to ignored. Raises Refusal."""
-    found = {}
+    """Returns {option: (key, text)} of a section; adds to `ignored`. Refusal."""
+    pairs = {}
     for key, text in level.items():
-        if key.lower() not in (*actions, *CONTAINER):
-            if not is_of_others(key):
-                raise unknown_key(key, actions, path)
+        if key.lower() in actions:
+            pairs.setdefault(actions[key.lower()].dest, []).append((key, text.strip()))
+        else:
+            refuse_key(key, text.strip(), actions, path)
             ignored.append(key)
-            continue
-        option = key.lower() if key.lower() in CONTAINER else actions[key.lower()].dest
-        before = found.get(option, (key, text.strip()))
-        if before[1] != text.strip() and not {before[0].lower(), key.lower()} & set(preferred):
-            raise Refusal(f"--config_file {path} sets {before[0]} and {key}, which mean the same, to different values",
-                          "one of them")
-        found[option] = before if before[0].lower() in preferred else (key, text.strip())
-    return found
+    return {option: one_of(same, preferred, path) for option, same in pairs.items()}
 
 
-def is_of_others(key):
-    return key.startswith("[") or OTHER_ENGINES.match(key.lower()) or key.lower() in OF_ONE_WORKFLOW
+def one_of(pairs, preferred, path):
+    """Returns the (key, text) that counts of keys that mean the same; Refusal if none does."""
+    first = [pair for name in preferred for pair in pairs if pair[0].lower() == name]
+    chosen = first[:1] or pairs
+    if len({text for _, text in chosen}) > 1:
+        raise Refusal(f"--config_file {path} sets {chosen[0][0]} and {chosen[1][0]}, which mean "
+                      "the same, to different values", "one of them")
+    return chosen[0]
 
 
-def unknown_key(key, actions, path):
-    import difflib      # here, since only this refusal needs it
-    near = difflib.get_close_matches(key.lower(), [*actions, *CONTAINER], 1, 0.6)
-    question = f"did you mean {near[0]}? " if near else ""
-    return Refusal(f"--config_file {path} has an unknown key {key}",
-                   f"{question}A model's own keys belong into preprocess_args, train_args, infer_args")
+def refuse_key(key, text, actions, path):
+    """Refuses a key that looks misspelt, or moves a folder of the benchmark; others are ignored."""
+    name = key.lower()
+    if name in FOLDERS:
+        usual = name[:-len("_dir")]
+        if text not in NOTHING and os.path.basename(os.path.normpath(unquoted(text))) != usual:
+            raise Refusal(f"--config_file {path}: {key} is {text}, but this folder has to be "
+                          f"named {usual}", f"rename it, and leave {key} out")
+    elif not OF_OTHERS.fullmatch(name):
+        near = difflib.get_close_matches(name, actions, 1, SIMILAR)
+        if near:
+            raise Refusal(f"--config_file {path} has an unknown key {key}",
+                          f"did you mean {near[0]}? A model's own keys belong into "
+                          "preprocess_args, train_args, infer_args")
 
 
-def use_container(texts, path):
-    """use_singularity and singularity_image are the environment apptainer:IMAGE."""
-    key, use = texts.pop("use_singularity", ("use_singularity", "false"))
-    image = texts.pop("singularity_image", ("", ""))[1]
-    if not boolean_of(key, use or "false", path):
-        return
-    if image in NOTHING:
-        raise Refusal(f"--config_file {path}: {key} is {use}, but there is no singularity_image", "singularity_image = IMAGE.sif")
-    texts["env"] = "singularity_image", f"apptainer:{unquoted(image)}"
+# ---- values
 
-
-# ---------------------------------------------------------------------- values
-
-def value_of(key, text, actions, parser, path):
-    """The value of one key; NOTHING if it is empty, the option's own default for an empty list."""
-    action = actions[key.lower()]
+def value_of(key, text, action, parser, path):
+    """Returns a key's value, None (the default) for an empty list; Refusal."""
     text = unquoted(text)
-    if text in NOTHING:
-        return NOTHING
-    if action.nargs == 0:
-        return boolean_of(key, text, path)
-    if action.nargs == "+":
-        items = list_items(key, text, path)
-        return convert(parser, [action.option_strings[0], *items], action, key, path) if items else None
-    # One word, since a value may begin with a dash.
-    return convert(parser, [f"{action.option_strings[0]}={text}"], action, key, path)
-
-
-def convert(parser, words, action, key, path):
+    if action.nargs == "+":     # a list of JSON, or names with blanks between them
+        text = ",".join(re.findall(r"[^\s\[\],'\"]+", text))
     try:
-        return values_given(parser, words)[0][action.dest]
-    except Refusal as refusal:
-        raise Refusal(f"--config_file {path}: {key}: {str(refusal).partition(': ')[2] or refusal}", f"another value of {key}")
+        if action.nargs == 0:
+            return boolean(text)
+        # with =, since a value may begin with a dash
+        line = [f"{action.option_strings[0]}={text}"]
+        return values_given(parser, line)[0][action.dest] if text else None
+    except (Refusal, argparse.ArgumentTypeError) as error:
+        raise Refusal(f"--config_file {path}: {key}: {str(error).partition(': ')[2] or error}",
+                      f"another value of {key}")
 
 
-def values_given(parser, words):
-    """({option: value} of what the words set, words that no option takes): no default is filled in."""
+def values_given(parser, line):
+    """Returns ({option: value} without defaults, unknown arguments) of a command line."""
     unset = object()
-    found, unknown = parser.parse_known_args(words, argparse.Namespace(**{action.dest: unset for action in parser._actions}))
-    return {option: value for option, value in vars(found).items() if value is not unset}, unknown
+    empty = argparse.Namespace(**{action.dest: unset for action in parser._actions})
+    found, unknown = parser.parse_known_args(line, empty)
+    return {name: value for name, value in vars(found).items() if value is not unset}, unknown
 
 
 def boolean(text):
-    """'y' -> True, 'F' -> False, as IMPROVE's str2bool has them."""
+    """'y' -> True, 'F' -> False, as IMPROVE's str2bool reads them."""
     if text.lower() not in TRUE + FALSE:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false: {'/'.join(TRUE)} or {'/'.join(FALSE)}")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither true nor false: {'/'.join(TRUE)} or {'/'.join(FALSE)}")
     return text.lower() in TRUE
-
-
-def boolean_of(key, text, path):
-    try:
-        return boolean(text)
-    except argparse.ArgumentTypeError as error:
-        raise Refusal(f"--config_file {path}: {key}: {error}", f"{key} = True, or {key} = False")
 
 
 def unquoted(text):
     """Quotes around a whole value are not part of it."""
-    inside = text[1:-1]
-    return inside if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" and text[0] not in inside else text
-
-
-def list_items(key, text, path):
-    """'["CCLE"]' or 'CCLE' -> ['CCLE']"""
-    if not text.startswith("["):
-        return text.split()
-    try:
-        items = json.loads(text.replace("'", '"'))
-    except (ValueError, RecursionError):
-        items = [None]
-    if not all(isinstance(item, (str, int)) and not str(item).startswith("-") for item in items):
-        raise Refusal(f"--config_file {path}: {key} = {text[:60]} is no list of names or numbers", f'{key} = ["CCLE", "gCSI"]')
-    return [str(item) for item in items]
-
-
-# ----------------------------------------------------------------------- notes
-
-def left_out_notes(options, workflow, counts):
-    """A sentence for each key that the file leaves out. counts: {option: how many studies or splits that makes}."""
-    things = {"split": "splits"}
-    return [f"{key} is not set: all {counts[option]} {things.get(option, 'studies')} (IMPROVE's default is {value})"
-            for option, (key, value) in IMPROVES_DEFAULTS.get(workflow, {}).items()
-            if option in options.left_out and option in counts]
-
-
-def add_option(group):
-    group.add_argument("--config_file", "--config", metavar="INI",
-                       help="options from an INI file of IMPROVE's; the command line wins (none)")
+    match = re.fullmatch(r"""(['"])((?:(?!\1).)*)\1""", text)
+    return match.group(2) if match else text

@@ -1,69 +1,58 @@
 """improve_stages: the Tasks of a model's three stages, called as IMPROVE's contract has it.
 
-Names of tasks are directories in OUT; they become absolute paths here.
+Names of tasks are directories in OUT, and so are the paths in their arguments.
 """
 import os
 
+from core.task import Task
+from launcher import benchmark
 from launcher.paths import HERE, model_script
-from launcher.tasks import Task
-
-WORDS = {}      # of the tasks that were planned so far; with_collector (planning) empties it
 
 
 def preprocess(options, data, row, array, name, parts):
-    """The data of a split. parts: its train, val and test split files, by name or absolute path."""
+    """The data of a split. parts: its train, val and test split files, a name in the benchmark's
+    splits/ or a path in OUT (with a / in it)."""
+    benchmark.check_split_files(parts, data, options.model_dir)
     train_part, val_part, test_part = parts
-    return task(options, "preprocess", row, array, name, [
-        "--train_split_file", train_part, "--val_split_file", val_part, "--test_split_file", test_part,
-        "--input_dir", data.directory, "--output_dir", inside(options, name)], (),
-        given(options, "y_data_file") + given(options, "input_supp_data_dir"))
+    return task(options, "preprocess", row, array, name, (), {
+        "train_split_file": train_part, "val_split_file": val_part, "test_split_file": test_part,
+        "input_dir": data.directory}, given(options, "y_data_file", "input_supp_data_dir"))
 
 
 def train(options, row, array, name, ml_data):
-    """A model. The values that a search found for the source come before the user's own words."""
-    return task(options, "train", row, array, name, [
-        "--input_dir", inside(options, ml_data), "--output_dir", inside(options, name)],
-        (ml_data,), [*options.hyperparameters.get(row.source, ()), *for_train(options)])
+    """A model. Values that a search found for the source come before the user's own."""
+    return task(options, "train", row, array, name, (ml_data,), {"input_dir": ml_data},
+                {**options.hyperparameters.get(row.source, {}), **for_train(options)})
 
 
 def infer(options, row, array, name, ml_data, model):
     """What a model predicts for the test part of ml_data."""
-    return task(options, "infer", row, array, name, [
-        "--input_data_dir", inside(options, ml_data), "--input_model_dir", inside(options, model),
-        "--output_dir", inside(options, name)], (model, ml_data),
-        ["--calc_infer_scores", "true", *given(options, "cuda_name")])
+    return task(options, "infer", row, array, name, (model, ml_data),
+                {"input_data_dir": ml_data, "input_model_dir": model},
+                {"calc_infer_scores": "true", **given(options, "cuda_name")})
 
 
-def collect(options, names):
-    """The collector behind all other tasks."""
-    words = ("none", os.path.join(HERE, "stages", "collect_scores.py"), options.output_dir,
-             "--output_dir", inside(options, "scores"))
-    return Task("scores", "collect", "collect", 0, words, tuple(names))
+def collect(names):
+    """The collector, which waits for all other tasks."""
+    script = os.path.join(HERE, "stages", "collect_scores.py")
+    return Task("scores", "collect", "none", script, {"input_dir": ".", "output_dir": "scores"},
+                tuple(names), array="collect")
 
 
-def task(options, stage, row, array, name, paths, parents=(), more=()):
-    """ENV SCRIPT ARGS; what the user passes on comes last, so that it wins."""
-    words = (options.env, model_script(options, stage), *paths, "--y_col_name", options.y_col_name, *more,
-             *getattr(options, f"{stage}_args"))
-    # The same paths are words of several tasks: in 100,000 tasks it matters that each is kept once.
-    return Task(once(name), stage, array, row.index, tuple(map(once, words)), tuple(map(once, parents)), *row[1:])
-
-
-def once(word):
-    """The word as it is in memory already."""
-    return WORDS.setdefault(word, word)
+def task(options, stage, row, array, name, parents, paths, more):
+    """One Task; the user's own arguments come last and win."""
+    arguments = {**paths, "output_dir": name, "y_col_name": options.y_col_name, **more,
+                 **getattr(options, f"{stage}_args")}
+    return Task(name, stage, options.env, model_script(options, stage), arguments, tuple(parents),
+                row.source, row.target, row.split, row.size, row.labels, array, row.index)
 
 
 def for_train(options):
-    """What options of the command line are for train."""
-    return given(options, "epochs") + given(options, "cuda_name")
+    """Returns the arguments for train that are options of the command line."""
+    return given(options, "epochs", "cuda_name")
 
 
-def given(options, name):
-    """--NAME and its value; nothing if it was not given: not every model takes it."""
-    value = getattr(options, name)
-    return [] if value is None else [f"--{name}", str(value)]
-
-
-def inside(options, name):
-    return f"{options.output_dir}/{name}"
+def given(options, *names):
+    """Returns {name: text} of the options that are set: not every model knows them."""
+    values = {name: getattr(options, name) for name in names}
+    return {name: str(value) for name, value in values.items() if value is not None}

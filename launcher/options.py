@@ -1,22 +1,187 @@
-"""options: the command line that the three launchers have in common.
+"""options: the command line that the three launchers share, and the values of its arguments.
 
-    argv -> Namespace, checked as far as the words alone can tell
+    OPTIONS (one table) -> argparse -> argv and an INI file -> Namespace, checked as far as
+    the arguments alone can tell
 
-Each flag means the same in all launchers. IMPROVE's own names are aliases.
+Each flag means the same in all launchers. The first name of an option is ours, the others are
+IMPROVE's; each is a flag and a key of INI files (config_file).
 """
 import argparse
+import ast
+import difflib
 import os
 import re
+import shlex
 import sys
 
-from launcher import benchmark, config_file, hyperparameters
-from launcher.option_types import ENVIRONMENT_KINDS, environment, gpu_numbers, positive, split_numbers, stage_words, whole
-from launcher.paths import HERE, found, with_absolute_path, with_absolute_words
-from launcher.refusal import Refusal
+from core.errors import FileError, Refusal
+from core.files import read_json
+from core.task import DIRECTORIES, SPLIT_FILES, read_arguments
+from launcher import benchmark, config_file
+from launcher.paths import HERE, MODEL_STAGES, absolute_environment, found, with_absolute_paths
 
 BENCHMARK = os.path.join("csa_data", "raw_data")    # where IMPROVE's instructions put the data
 DEMO_DATA = os.path.join("demo_data", "raw_data")
+ENVIRONMENTS = "none, venv:DIR, conda:NAME_OR_PREFIX, module:NAME[,NAME], apptainer:IMAGE.sif"
+# The workflow sets these of each stage; config_file would replace the model's parameter file.
+OWN_ARGUMENTS = (*DIRECTORIES, *SPLIT_FILES, "y_col_name", "config_file")
+SHAPE = 'a file of {"model": {"source": {"name": value}}}, as workflow_hpo.py writes it'
 
+
+# ---- types of values: one argument or text of an INI file -> its value
+
+def positive(text):
+    if not re.match(r"[1-9]\d{0,8}$", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def whole(text):
+    return 0 if text == "0" else positive(text)
+
+
+def positives(text):
+    """'128,256' -> [128, 256]"""
+    return list(map(positive, text.split(",")))
+
+
+def names(text):
+    """'gCSI,CCLE' -> ['gCSI', 'CCLE']"""
+    return text.split(",")
+
+
+def split_numbers(text):
+    """'3' -> [3]; '0-9' -> [0, ..., 9]; '0,2-4' -> [0, 2, 3, 4]"""
+    numbers = []
+    for part in text.split(","):
+        match = re.match(r"(\d{1,6})(?:-(\d{1,6}))?$", part)
+        first, last = match.groups() if match else ("1", "0")
+        numbers += range(int(first), int(last or first) + 1) or [None]
+    if None in numbers:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a split number nor a range like 0-9")
+    return numbers
+
+
+def environment(text):
+    """Returns KIND:PLACE. A bare name or prefix, as IMPROVE's INI files have it, is conda's."""
+    kind, colon, place = text.partition(":")
+    kinds = kinds_of_run_model()
+    if not colon and kind not in kinds and re.match(r"[\w.~/][^\s:]*$", kind):
+        return f"conda:{kind}"
+    if kind not in kinds or (kind == "none") == bool(place):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no environment: one of {ENVIRONMENTS}")
+    return text
+
+
+def kinds_of_run_model():
+    """The kinds of environment in run_model.sh, to which a site adds its own."""
+    with open(os.path.join(HERE, "run_model.sh"), encoding="utf-8") as file:
+        return re.findall(r"^ +(\w+)\)", file.read(), re.MULTILINE)
+
+
+def stage_arguments(text):
+    """'--epochs 5' -> {'epochs': '5'}; also IMPROVE's form, a dict: "{'epochs': 5}"."""
+    try:
+        if text.strip().startswith("{"):
+            return as_arguments(ast.literal_eval(text.strip()))
+        return read_arguments(shlex.split(text), "")
+    except (ValueError, TypeError, SyntaxError, AttributeError, MemoryError,
+            RecursionError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of arguments ({error})")
+
+
+def as_arguments(values):
+    """{'epochs': 5, 'sizes': [8, 4]} -> {'epochs': '5', 'sizes': ['8', '4']}"""
+    return {name.lstrip("-"): list(map(str, value)) if isinstance(value, (list, tuple))
+            else str(value) for name, value in values.items()}
+
+
+# ---- the table
+
+def option(flags, help, **settings):
+    """One row of the table: 'NAME OTHER_NAME=VALUE' without dashes, the help, and what argparse has
+    to know."""
+    names_of_option, _, value = flags.partition("=")
+    if value:
+        settings["metavar"] = value
+    return names_of_option.split(), dict(settings, help=help)
+
+
+def switch(flags, help):
+    """An option without a value."""
+    return option(flags, help, action="store_true")
+
+
+def many(flags, help, **settings):
+    """An option with one or more values, whose type makes a list of each."""
+    return option(flags, help, nargs="+", **settings)
+
+
+def option_table(workflow, stages, title, own):
+    """Returns {title of a group: its options}. stages: what --redo offers; title, own: a group of
+    this workflow alone."""
+    return {"data": [
+        option("config_file config=INI", "IMPROVE's INI file; the command line wins"),
+        many("source source_datasets dataset=NAME", "studies to train on; A+B is one source (all)",
+             type=names),
+        many("split split_nums=K", "split numbers, ranges: 0-9 (all; in a search 0)",
+             type=split_numbers),
+        option("split_type", "blind splits share no cell line or drug (split)",
+               choices=benchmark.SPLIT_TYPES, default="split"),
+        option("input_dir=DIR", f"raw_data of the benchmark (./{BENCHMARK})"),
+        option("y_col_name=NAME", "the response that is predicted (auc)", default="auc"),
+        option("y_data_file=NAME", "file in y_data/, passed on (response.tsv)"),
+    ], "model": [
+        option("model model_name=NAME", "NAME_{preprocess,train,infer}_improve.py (baseline)",
+               default="baseline"),
+        option("model_dir model_scripts_dir=DIR", "the folder of these scripts (stages/)",
+               default=os.path.join(HERE, "stages")),
+        option("env model_environment=ENV", "none, venv:DIR, conda:NAME, module:NAME, "
+               "apptainer:SIF; a bare name is conda's (none)", default="none", type=environment),
+        option("epochs", "passed on to train (the model's own)", type=positive),
+        option("cuda_name=NAME", "passed on to train and infer (the model's own)"),
+        option("input_supp_data_dir=DIR", "the model's own data, passed on to preprocess"),
+    ] + [option(f'{stage}_args="--..."', f"more arguments for {stage}, in one text",
+                type=stage_arguments, default={}) for stage in MODEL_STAGES],
+        title: own,
+        "how tasks run": [
+        option("output_dir csa_outdir=DIR" if workflow == "csa" else "output_dir=DIR",
+               f"results tree OUT (runs/{workflow}_MODEL)"),
+        option("executor", "where tasks run (auto: slurm if this is a cluster)",
+               choices=("auto", "slurm", "local"), default="auto"),
+        option("jobs", "local: tasks at a time (cores)", type=positive),
+        option("gpus=LIST", "local: a GPU a task; 0,0,1,1: two share one (all)", type=names,
+               default=[]),
+        option("max_running", "Slurm: elements of an array at a time (all; in a search 4)",
+               type=positive),
+        # Trials learn from each other: in one job they would wait for each other.
+        *[switch("fuse", "one job runs all tasks of a source and split")] * (workflow != "hpo"),
+        option("tasks_per_job=K", "one job runs K tasks of a stage in turn (1)", type=positive),
+        option("retries", "further attempts at a failed task (0)", type=whole, default=0),
+        switch("wait", "Slurm: stay, show progress, exit like a local run"),
+        switch("dry_run", "do all but the last step: nothing starts"),
+    ], "checks and existing runs": [
+        option("check", "check without running, a line a check; 'run' also runs a tiny task of "
+               "each stage", nargs="?", const=True, choices=("run",), default=False),
+        option("status=TASK", "the state of all tasks, or of TASK; exit code 0 done, 1 failed, "
+               "3 running, 4 stuck", nargs="?", const=True, default=False),
+        switch("resources", "with --status: asked and used, by stage and study"),
+        switch("json", "--status for scripts"),
+        switch("cancel", "cancel the jobs of this run, and say which"),
+        option("redo", "run this stage and all after it again", choices=stages),
+        switch("replace", "replace results that have other arguments"),
+        switch("adopt", "take outputs without a status as done"),
+        switch("adopt_data", "keep results though the benchmark has changed"),
+    ]}
+
+
+HYPERPARAMETERS_FILE = option(
+    "hyperparameters_file=FILE", "tuned values for train, from workflow_hpo.py")
+
+
+# ---- argparse
 
 class Parser(argparse.ArgumentParser):
     """An argparse parser that refuses as everything here does."""
@@ -25,178 +190,97 @@ class Parser(argparse.ArgumentParser):
         raise Refusal(message, f"read python3 {self.prog} --help")
 
 
-def shared_parser(workflow, description, epilog, stages):
-    """The parser with every shared option; a workflow adds a group of its own. stages: what --redo offers."""
+class Help(argparse.RawDescriptionHelpFormatter):
+    """A line an option: its first name alone, and its value once."""
+
+    def __init__(self, prog):
+        super().__init__(prog, max_help_position=29)
+
+    def _format_action_invocation(self, action):
+        value = "" if action.nargs == 0 else self._format_args(action, "N")
+        return f"{action.option_strings[0]} {value}".rstrip()
+
+
+def shared_parser(workflow, description, epilog, stages, title=None, own=()):
+    """Returns the parser of a workflow; for the arguments, see option_table."""
     program = f"workflow_{workflow}.py"
     parser = Parser(
-        prog=program, description=description, epilog=epilog, allow_abbrev=False,
-        usage=f"python3 {program} [--source NAME ...] [--model NAME --model_dir DIR --env SPEC] [options]",
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=30))
-    config_file.add_option(parser)
-    add_data_options(parser.add_argument_group("data"))
-    add_model_options(parser.add_argument_group("model"))
-    add_run_options(parser.add_argument_group("where and how tasks run"), workflow)
-    add_check_option(parser.add_argument_group("before a run"))
-    add_looking_options(parser.add_argument_group("a run that exists already"), stages)
+        prog=program, description=description, formatter_class=Help, allow_abbrev=False,
+        usage=f"python3 {program} [options]",
+        epilog=f"{epilog}IMPROVE's own names (--source_datasets, --model_name ...) are known, too.")
+    for name, rows in option_table(workflow, stages, title, own).items():
+        group = parser.add_argument_group(name)
+        for flags, settings in rows:
+            dashed = [flag.replace("_", "-") for flag in flags if "_" in flag]
+            group.add_argument(*[f"--{flag}" for flag in flags + dashed], **settings)
     return parser
 
 
-def add_data_options(group):
-    group.add_argument("--source", "--source_datasets", nargs="+", metavar="NAME",
-                       help="studies to train on; CCLE+gCSI trains on both together (all in the data)")
-    group.add_argument("--split", "--split_nums", nargs="+", metavar="K", type=split_numbers,
-                       help="split numbers, ranges allowed: 0-9 (all present, per source)")
-    group.add_argument("--split_type", choices=benchmark.SPLIT_TYPES, default="split",
-                       help="cell, drug: blind splits, in which no cell line or drug is on both sides (split: mixed)")
-    group.add_argument("--input_dir", metavar="DIR",
-                       help=f"the benchmark's raw_data (./{BENCHMARK}, else demo data)")
-    group.add_argument("--y_col_name", metavar="NAME", default="auc",
-                       help="the column of the response file that is predicted (auc)")
-    group.add_argument("--y_data_file", metavar="NAME",
-                       help="the response file in y_data/, passed on to preprocess (response.tsv, which is not passed on)")
-
-
-def add_model_options(group):
-    group.add_argument("--model", "--model_name", metavar="NAME", default="baseline",
-                       help="prefix of NAME_{preprocess,train,infer}_improve.py (baseline)")
-    group.add_argument("--model_dir", "--model_scripts_dir", metavar="DIR", default=os.path.join(HERE, "stages"),
-                       help="where those scripts are (stages/)")
-    group.add_argument("--env", "--model_environment", metavar="SPEC", default="none", type=environment,
-                       help=f"the model's environment: {', '.join(ENVIRONMENT_KINDS)}; a bare name is a conda one (none)")
-    group.add_argument("--epochs", metavar="N", type=positive, help="passed on to train (the model's own)")
-    group.add_argument("--cuda_name", metavar="NAME", help="passed on to train and infer (the model's own)")
-    group.add_argument("--input_supp_data_dir", metavar="DIR", help="the model's own data, passed on to preprocess (none)")
-    for stage in ("preprocess", "train", "infer"):
-        group.add_argument(f"--{stage}_args", metavar='"..."', type=stage_words, default=[],
-                           help=f"further words for {stage}, one string (none)")
-
-
-def change_default(parser, name, value, words):
-    """Gives a shared option another default in one workflow, and the help that says so."""
-    action = parser._option_string_actions["--" + name]
-    action.default, action.help = value, words
-
-
-def add_hyperparameters_option(group):
-    """For the workflows that train with values which a search has found."""
-    group.add_argument("--hyperparameters_file", metavar="FILE",
-                       help="hyperparameters_hpo.json of workflow_hpo.py: values for train, per source (none)")
-
-
-def add_switch(group, name, text):
-    """A switch that also takes a word: --NAME, --NAME True, --NAME no."""
-    group.add_argument(name, nargs="?", metavar="BOOL", const=True, default=False, type=config_file.boolean, help=text)
-
-
-def add_run_options(group, workflow):
-    group.add_argument("--output_dir", metavar="DIR", help=f"results tree (runs/{workflow}_MODEL)")
-    group.add_argument("--executor", choices=("auto", "slurm", "local"), default="auto",
-                       help="where tasks run (auto: slurm where it is set up)")
-    group.add_argument("--jobs", metavar="N", type=positive, help="local tasks at a time (cores)")
-    group.add_argument("--max_running", metavar="N", type=positive,
-                       help="Slurm: elements of an array that run at a time (no limit)")
-    group.add_argument("--max_array", metavar="N", type=positive,
-                       help="Slurm: tasks of an array, where a job limit is below MaxArraySize (MaxArraySize)")
-    add_packing_options(group, workflow)
-    group.add_argument("--retries", metavar="N", type=whole, default=0,
-                       help="further attempts at a failed task (0)")
-    group.add_argument("--wait", action="store_true",
-                       help="Slurm: stay, show progress, exit like a local run")
-    group.add_argument("--dry_run", action="store_true",
-                       help="write everything, start nothing, print what would be submitted")
-
-
-def add_packing_options(group, workflow):
-    """How many tasks share a job, and who has which GPU."""
-    group.set_defaults(fuse=False)
-    if workflow != "hpo":   # trials learn from each other: in one job they would wait for each other
-        group.add_argument("--fuse", action="store_true",
-                           help="one job runs all tasks of a source and split, one after another (a job a task)")
-    group.add_argument("--tasks_per_job", metavar="K", type=positive,
-                       help="one job runs K tasks of a stage, one after another (1)")
-    group.add_argument("--gpus", metavar="LIST", type=gpu_numbers, default=[],
-                       help="local: each running task has one of these GPUs to itself: 0,1,2,3 (all see all)")
-    group.add_argument("--tasks_per_gpu", metavar="K", type=positive, default=1,
-                       help="tasks that share a GPU: of --gpus, or on Slurm of a job with --tasks_per_job (1)")
-
-
-def add_check_option(group):
-    group.add_argument("--check", nargs="?", const=True, choices=("run",), default=False,
-                       help="verify all that can be known without running anything, a line a check; exit 0 nothing is wrong, 2 "
-                       "something is; --check run also runs a tiny task of each stage on this machine (off)")
-
-
-def add_looking_options(group, stages):
-    group.add_argument("--status", nargs="?", const=True, default=False, metavar="TASK",
-                       help="say what became of every task (of TASK: its whole story); exit 0 all done, 1 something failed, "
-                       "3 it runs, 4 it can never go on")
-    group.add_argument("--tail", metavar="TASK", help="follow the log of a task, named by its directory, until it ends")
-    group.add_argument("--resources", action="store_true",
-                       help="with --status: what was asked, what was used, for each stage and study")
-    group.add_argument("--json", action="store_true", help="--status, also of a TASK, for scripts")
-    group.add_argument("--advise", nargs="*", metavar="OUT",
-                       help="write templates of this model that ask for what was measured here (and in each OUT), and a margin")
-    group.add_argument("--cancel", action="store_true", help="cancel the jobs of this run, and say which")
-    group.add_argument("--retry_failed", action="store_true",
-                       help="also repeat what ended with an error of its own though nothing has changed since")
-    group.add_argument("--redo", choices=stages, help="run this stage and what follows it anew, done or not")
-    group.add_argument("--replace", action="store_true", help="make results anew that are done with other arguments")
-    group.add_argument("--adopt", action="store_true",
-                       help="take outputs that have no status (IMPROVE's own runs) as done")
-    group.add_argument("--adopt_data", action="store_true",
-                       help="take results as valid though the benchmark's files have changed since")
-
+# ---- argv -> Namespace
 
 def parse(parser, argv):
-    """argv -> Namespace with absolute paths; raises Refusal or exits as argparse does after --help.
+    """Returns a Namespace with absolute paths; Refusal, or exits as argparse does after --help.
 
-    origins: {option: 'command line', the INI file or 'default'}; changed: {option: value} of what differs from the defaults
+    changed: {option: value} of what differs from the defaults
+    preprocess_args, train_args, infer_args: {name: text or list of texts}
+    hyperparameters: {source: {name: text}}
     """
     workflow = parser.prog[len("workflow_"):-len(".py")]
-    words = joined(with_underscores(sys.argv[1:] if argv is None else argv, parser))
-    given, unknown = config_file.values_given(parser, words)
+    line = joined(sys.argv[1:] if argv is None else argv)
+    refuse_empty(line)
+    given, unknown = config_file.values_given(parser, line)
     if unknown:
-        raise unknown_words(unknown, parser)
-    path, file = given.get("config_file"), config_file.Settings({}, [], ())
-    if path is not None:
-        path = given["config_file"] = found(path, given.get("model_dir", "."))
-        file = config_file.read(path, workflow, parser, given)
-    defaults = {action.dest: action.default for action in parser._actions if action.default is not argparse.SUPPRESS}
-    options = argparse.Namespace(**dict(defaults, **dict(file.values, **given)))
-    options.origins = {name: "command line" if name in given else path if name in file.values else "default" for name in defaults}
-    options.notes, options.left_out = list(file.notes), list(file.left_out)
-    settle(options, workflow, path)
-    options.changed = {name: getattr(options, name) for name in defaults
-                       if options.origins[name] != "default" and getattr(options, name) != defaults[name]}
+        raise unknown_arguments(unknown, parser)
+    defaults = {action.dest: action.default for action in parser._actions
+                if action.default is not argparse.SUPPRESS}
+    defaults["fuse"] = False
+    in_file, notes, ini_file = {}, [], given.get("config_file")
+    if ini_file is not None:
+        ini_file = given["config_file"] = found(ini_file, given.get("model_dir", "."))
+        in_file, notes = config_file.read(ini_file, workflow, parser, given)
+    chosen = {**in_file, **given}
+    options = argparse.Namespace(**{**defaults, **chosen}, notes=notes)
+    settle(options, workflow, ini_file if "model_dir" not in given else None)
+    options.changed = {name: getattr(options, name) for name in (*chosen, "model_dir")
+                       if getattr(options, name) != defaults[name]}
     return options
 
 
-def settle(options, workflow, config):
-    """Makes paths absolute and values whole; raises Refusal for what does not go together."""
+def settle(options, workflow, ini_file):
+    """Makes paths absolute and lists flat; Refusal for options that contradict each other.
+
+    ini_file: its path if it decides where the model is
+    """
     options.status = options.status or options.json or options.resources
-    if options.status and options.cancel:
-        raise Refusal("--status and --cancel are given together", "give one of them at a time")
-    if options.check and (options.status or options.cancel):
-        raise Refusal("--check is given together with --status or --cancel", "give one of them at a time")
-    if options.tasks_per_gpu > 1 and not options.gpus and not options.tasks_per_job:
-        raise Refusal("--tasks_per_gpu is given without --gpus or --tasks_per_job",
-                      "name the GPUs of this machine, --gpus 0,1, or put several tasks into each job of Slurm, --tasks_per_job 4")
-    if options.fuse and options.tasks_per_job:
-        raise Refusal("--fuse and --tasks_per_job are given together", "give one of them: --fuse puts a whole row into a job")
-    options.split = sorted({k for part in options.split or () for k in part}) or None
-    settle_model(options, config)
+    for pair in (("status", "cancel"), ("check", "status"), ("fuse", "tasks_per_job")):
+        if all(getattr(options, name) for name in pair):
+            raise Refusal(f"--{pair[0]} and --{pair[1]} are given together",
+                          "one of them at a time")
+    for name in ("source", "target", "split", "lc_sizes_arr"):
+        parts = getattr(options, name, None)    # the types of these options return lists
+        flat = dict.fromkeys(each for part in parts or () for each in part)
+        setattr(options, name, list(flat) or None)
+    settle_model(options, ini_file)
     settle_directories(options, workflow)
-    for name in ("hyperparameters_file", "hyperparameter_file", "lca_splits_dir"):
+    for name in ("input_supp_data_dir", "hyperparameters_file", "hyperparameter_file",
+                 "lca_splits_dir"):
         if getattr(options, name, None):
-            setattr(options, name, found(getattr(options, name), options.model_dir))
-    options.hyperparameters, notes = hyperparameters.read(getattr(options, "hyperparameters_file", None), options.model)
-    options.notes += notes
+            setattr(options, name, existing(name, getattr(options, name), options.model_dir))
+    options.hyperparameters = read_hyperparameters(
+        getattr(options, "hyperparameters_file", None), options.model)
+
+
+def existing(name, given, folder):
+    path = found(given, folder)
+    if not os.path.exists(path):
+        raise Refusal(f"--{name} {given} does not exist, neither here nor in {folder}",
+                      "a path that exists")
+    return path
 
 
 def settle_directories(options, workflow):
-    """The results tree and the benchmark, demo data if there is none."""
+    """The results tree and the benchmark; demo data if there is no benchmark."""
     kind = "" if options.split_type == "split" else f"_{options.split_type}"
-    kind += "" if getattr(options, "subset_by", "row") == "row" else f"_by_{options.subset_by}"
     options.output_dir = os.path.abspath(os.path.expanduser(
         options.output_dir or os.path.join("runs", f"{workflow}_{options.model}{kind}")))
     real = found(options.input_dir or BENCHMARK, options.model_dir)
@@ -204,57 +288,83 @@ def settle_directories(options, workflow):
     options.input_dir = os.path.abspath(DEMO_DATA) if options.demo else real
 
 
-def settle_model(options, config):
-    """The model's folder, its environment, and what its stages are given."""
-    given, options.model_dir = options.model_dir, model_folder(options, config)
-    if options.origins["model_dir"] == "default" and options.model_dir != given:
-        options.origins["model_dir"] = config
-    options.env = with_absolute_path(options.env, options.model_dir)
-    for stage in ("preprocess", "train", "infer"):
-        setattr(options, f"{stage}_args", with_absolute_words(getattr(options, f"{stage}_args"), options.model_dir))
-    if options.input_supp_data_dir:
-        data, options.input_supp_data_dir = options.input_supp_data_dir, found(options.input_supp_data_dir, options.model_dir)
-        if not os.path.isdir(options.input_supp_data_dir):
-            raise Refusal(f"--input_supp_data_dir {data} is no directory, neither here nor in {options.model_dir}",
-                          "the path of the data that this model brings along")
+def settle_model(options, ini_file):
+    """The model's folder, its environment, and the arguments of its stages."""
+    folder = options.model_dir = model_folder(options, ini_file)
+    options.env = absolute_environment(options.env, folder)
+    for name in [f"{stage}_args" for stage in MODEL_STAGES]:
+        own = set(OWN_ARGUMENTS).intersection(getattr(options, name))
+        if own:
+            raise Refusal(f"--{name} holds --{min(own)}, which the workflow sets itself",
+                          "leave it out; --output_dir, --input_dir and --y_col_name are options "
+                          "of the workflow")
+        setattr(options, name, with_absolute_paths(getattr(options, name), folder))
 
 
-def model_folder(options, config):
-    """The folder of the model's scripts. What an INI file names may lie in the working directory or beside the file."""
-    named = os.path.abspath(os.path.expanduser(options.model_dir))
-    if config is None or options.origins["model_dir"] == "command line":
-        return named
-    beside = os.path.dirname(config)
-    candidates = [named, os.path.join(beside, options.model_dir), os.getcwd(), beside]
-    return os.path.normpath(next((folder for folder in candidates if holds_model(folder, options.model)), named))
+def model_folder(options, ini_file):
+    """The folder of the model's scripts; an INI file's may be here or beside the file."""
+    beside = os.path.dirname(ini_file or "")
+    folders = [found(options.model_dir, beside)] + [os.getcwd(), beside] * bool(ini_file)
+    script = f"{options.model}_train_improve.py"
+    return next((folder for folder in folders if os.path.isfile(os.path.join(folder, script))),
+                folders[0])
 
 
-def holds_model(folder, model):
-    return any(os.path.isfile(os.path.join(folder, f"{model}_{stage}_improve.py")) for stage in ("preprocess", "train", "infer"))
-
-
-# ----------------------------------------------------------------------- words
-
-def with_underscores(argv, parser):
-    """--dry-run -> --dry_run, for the options that the parser knows."""
-    def known(word):
-        name, equals, value = word.partition("=")
-        underscored = "--" + name[2:].replace("-", "_")
-        return underscored + equals + value if name.startswith("--") and underscored in parser._option_string_actions else word
-    return [known(word) for word in argv]
-
-
-def unknown_words(unknown, parser):
-    """The Refusal of words that no option takes."""
-    import difflib      # here, since only this refusal needs it
-    word = unknown[0].partition("=")[0]
-    near = difflib.get_close_matches("--" + word.lstrip("-").replace("-", "_"), list(parser._option_string_actions), 1, 0.7)
-    return Refusal(f"unrecognized arguments: {' '.join(unknown)}",
-                   f"did you mean {near[0]}?" if near else
-                   f"options of the model's own go into one string, --train_args \"--learning_rate 0.1\"; python3 {parser.prog} --help has ours")
-
+# ---- arguments
 
 def joined(argv):
-    """--train_args --verbose -> --train_args=--verbose, which argparse would take for two options."""
-    words = iter(argv)
-    return [f"{word}={next(words, '')}" if re.match(r"--(preprocess|train|infer)_args$", word) else word for word in words]
+    """--train_args --verbose -> --train_args=--verbose; argparse would see two options."""
+    texts = iter(argv)
+    is_open = re.compile(r"--(preprocess|train|infer)_args$").match
+    return [f"{text}={next(texts, '')}" if is_open(text) else text for text in texts]
+
+
+def refuse_empty(line):
+    """An empty text comes from a shell variable that is not set: --status "$UNSET" is no launch."""
+    for before, text in zip(["the command line", *line], line):
+        if not text or text.startswith("--") and text.endswith("="):
+            raise Refusal(f"{text.rstrip('=') or before} is followed by an empty text",
+                          "a value, or leave the option out; is a variable of your shell not set?")
+
+
+def unknown_arguments(unknown, parser):
+    """The Refusal of arguments that no option takes."""
+    name = unknown[0].partition("=")[0].lstrip("-").replace("-", "_")   # as in the table
+    known = [flag.lstrip("-") for flag in parser._option_string_actions]
+    near = difflib.get_close_matches(name, known, 1, 0.8)
+    hint = ("options of the model go into one text, --train_args \"--learning_rate 0.1\", those of "
+            "sbatch are lines in slurm_templates/site.sbatch; "
+            f"python3 {parser.prog} --help has ours")
+    if near:
+        hint = f"did you mean --{near[0]}?"
+    return Refusal(f"unrecognized arguments: {' '.join(unknown)}", hint)
+
+
+# ---- values that a search found: IMPROVE's hyperparameters_hpo.json
+
+def read_hyperparameters(path, model):
+    """Returns {source: {name: text}} of a model; Refusal if the file has another shape or model."""
+    if path is None:
+        return {}
+    try:
+        content = read_json(path)
+        if model in content:
+            return {source: as_arguments(values) for source, values in content[model].items()}
+    except (FileError, AttributeError, TypeError) as error:
+        raise Refusal(f"--hyperparameters_file {path} cannot be read ({error})", SHAPE)
+    raise Refusal(f"--hyperparameters_file {path} has no entry for the model {model}",
+                  f"a file that has one, or leave it out; this one has {listed(content)}")
+
+
+def check_hyperparameters(options, sources):
+    """Refuses a source for which --hyperparameters_file has no values."""
+    for source in sources:
+        if options.hyperparameters_file and source not in options.hyperparameters:
+            raise Refusal(
+                f"--hyperparameters_file has no entry for {options.model} trained on {source}",
+                "another --source, or another file; this one has "
+                f"{listed(options.hyperparameters)}")
+
+
+def listed(names_of_entries):
+    return ", ".join(sorted(names_of_entries))[:300] or "nothing"

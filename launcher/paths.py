@@ -1,82 +1,84 @@
-"""paths: this folder, what a relative path means, where a model's scripts are.
+"""paths: this folder, the meaning of a relative path, the place of a model's scripts.
 
-    a path as it was given, the model's folder -> an absolute path; Refusal where nothing is there
+    a path as it was given, the model's folder -> an absolute path; Refusal if it does not exist
 """
-import functools
 import os
 import re
+import shutil
+import tempfile
 
-from launcher.refusal import Refusal
+from core.errors import Refusal
 
-HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder that people copy
 LONGEST_PATH = 1000     # bytes of --output_dir; the system takes 4096 for a file in it
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder that people copy
+MODEL_STAGES = ("preprocess", "train", "infer")
 
 
 def found(path, folder):
-    """An absolute path, as IMPROVE reads a relative one: from the working directory, else from the model's folder."""
-    path = os.path.expanduser(path)
-    here, there = os.path.abspath(path), os.path.abspath(os.path.join(os.path.expanduser(folder), path))
+    """Returns an absolute path, read as IMPROVE does: from the working directory, else `folder`."""
+    here, there = (os.path.abspath(os.path.expanduser(os.path.join(each, path)))
+                   for each in ("", folder))
     return there if os.path.lexists(there) and not os.path.lexists(here) else here
 
 
-def with_absolute_words(words, folder):
-    """Stages run in directories of their own: what is a relative path here is an absolute one there."""
-    return [absolute_word(word, words[at - 1] if at else "", folder) for at, word in enumerate(words)]
+def with_absolute_paths(arguments, folder):
+    """Returns arguments with absolute paths: stages run in their model's folder, not in ours."""
+    return {name: [absolute(name, each, folder) for each in value] if isinstance(value, list)
+            else absolute(name, value, folder) for name, value in arguments.items()}
 
 
-def absolute_word(word, before, folder):
-    """The word with an absolute path. A path has a /, belongs to an option like --x_dir, or is a file with a dot in its name."""
-    option, equals, value = word.partition("=") if word.startswith("--") else (before, "", word)
-    if not value or value.startswith("-"):
-        return word
+def absolute(name, value, folder):
+    """A path has a /, or belongs to an option like x_dir, or is a file with a dot in its name."""
     path = found(value, folder)
-    is_path = os.sep in value or re.search(r"_(dir|file|path)$", option) or "." in value and os.path.isfile(path)
-    if not is_path or not os.path.exists(path):
-        return word
-    return f"{option}={path}" if equals else path
+    is_path = (os.sep in value or re.search(r"_(dir|file|path)$", name)
+               or "." in value and os.path.isfile(path))
+    return path if value and is_path and os.path.exists(path) else value
 
 
-def with_absolute_path(spec, folder):
-    """venv:, apptainer: and conda: with a directory get an absolute path, which must exist."""
+def absolute_environment(spec, folder):
+    """Returns ENV with an absolute path. A bare name is conda's, unless it is a directory that
+    holds an environment, here or in `folder`. Refusal: the directory does not exist."""
     kind, _, place = spec.partition(":")
-    if kind in ("venv", "apptainer") or (kind == "conda" and os.sep in place):
-        path = found(place, folder)
-        if not os.path.exists(path):
-            raise Refusal(f"--env {spec}: there is no {path}", "--env with the path of an environment that exists")
-        return f"{kind}:{path}"
-    return spec
+    path = found(place, folder)
+    if kind not in ("venv", "apptainer", "conda"):
+        return spec
+    if kind == "conda" and os.sep not in place:
+        signs = [name for name in ("pyvenv.cfg", "conda-meta", "bin/python")
+                 if os.path.lexists(os.path.join(path, name))]
+        if not signs:
+            return spec
+        kind = "venv" if "pyvenv.cfg" in signs else "conda"
+    if not os.path.exists(path):
+        raise Refusal(f"--env {spec}: {path} does not exist", "the path of an existing environment")
+    return f"{kind}:{path}"
 
 
 def model_script(options, stage):
-    """The path of the model's script for a stage; raises Refusal where there is none."""
-    return script_at(os.path.join(options.model_dir, f"{options.model}_{stage}_improve.py"))
-
-
-@functools.lru_cache(maxsize=None)
-def script_at(path):
+    """Returns the path of the model's script for a stage; Refusal if it does not exist."""
+    path = os.path.join(options.model_dir, f"{options.model}_{stage}_improve.py")
     if not os.path.isfile(path):
-        raise Refusal(f"there is no model script {path}", "give --model NAME and --model_dir DIR of the model's scripts")
+        raise Refusal(f"the model script {path} does not exist",
+                      "--model NAME and --model_dir DIR of the model's scripts; upper and lower "
+                      "case matter")
     return path
 
 
-def is_program(name):
-    """Whether a shell finds it. Not shutil.which: with all its formats of archives that takes longer to import than we do."""
-    paths = [os.path.join(folder, name) for folder in os.get_exec_path()]
-    return any(os.path.isfile(path) and os.access(path, os.X_OK) for path in paths)
-
-
 def check_output_dir(directory):
-    """The directory, or the nearest one above it, can be written."""
-    if len(os.fsencode(directory)) > LONGEST_PATH:
-        raise Refusal(f"--output_dir is a path of {len(os.fsencode(directory))} bytes, which is too long for what it will hold",
-                      f"choose an --output_dir of at most {LONGEST_PATH} bytes")
-    above = existing_part(directory)
-    if not os.path.isdir(above) or not os.access(above, os.W_OK | os.X_OK):
-        raise Refusal(f"--output_dir {directory} cannot be written", "choose an --output_dir of yours")
+    """Refuses a results tree that cannot be written."""
+    size = len(os.fsencode(directory))
+    if size > LONGEST_PATH:
+        raise Refusal(f"--output_dir has {size} bytes, which is too long for the paths inside it",
+                      f"an --output_dir of at most {LONGEST_PATH} bytes")
+    above = directory
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
+    try:    # permissions do not show a full quota or a read-only disk
+        with tempfile.TemporaryFile(dir=above) as file:
+            file.write(b"1")
+    except OSError as error:
+        raise Refusal(f"--output_dir {directory} cannot be written ({error.strerror})",
+                      "an --output_dir of yours")
 
 
-def existing_part(directory):
-    """The directory, or the nearest one above it that exists."""
-    while not os.path.lexists(directory):
-        directory = os.path.dirname(directory)
-    return directory
+def is_program(name):
+    return shutil.which(name) is not None

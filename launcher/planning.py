@@ -1,94 +1,175 @@
-"""planning: from the benchmark to the arrays of a launch.
+"""planning: from the options to the arrays of a launch.
 
-    find_data -> the workflow's plan -> with_collector -> untracked_outputs -> tasks_to_run (needs_run) -> arrays_to_run
+    check -> find_data -> the workflow's plan -> with_collector -> adopt -> (core/rules) ->
+    arrays_to_run
 """
-import functools
 import os
+import subprocess
 from collections import Counter
 
-from launcher import benchmark, fingerprints, improve_stages, needs_run, slurm, templates
-from launcher.resources import recovery
-from launcher import options as command_line
-from launcher.refusal import Refusal
-from launcher.results_tree import ResultsTree
-from launcher.tasks import Packing, arrays_of, rows_of, task_line
-from launcher.terminal import counted
+from core import rules
+from core.errors import Refusal
+from core.task import quoted, task_line
+from core.text import plural
+from launcher import (benchmark, demo_data, improve_stages, local, options as command_line, slurm,
+                      templates)
+from launcher.paths import HERE, MODEL_STAGES, check_output_dir, is_program, model_script
+from launcher.tasks import Packing, arrays_of, rows_of
 
+OLDER = "was written by an older version of these launchers"
+FOREIGN = "holds outputs without a stage_status.json"
 LOCAL_ARRAY = 10 ** 9   # without Slurm an array may be as long as it likes
 
 
+# ---- checks before any data is read
+
+def check(workflow, options):
+    """Refuses options that cannot work here before any data is read; settles where the tasks
+    run."""
+    for stage in workflow.stages:
+        if stage in MODEL_STAGES:
+            model_script(options, stage)
+    check_output_dir(options.output_dir)
+    quoted([options.output_dir, options.model_dir, options.input_dir])
+    choose_executor(options)
+    check_environment(options)
+
+
+def choose_executor(options):
+    """Sets options.executor to slurm or local. A workstation may have Slurm's programs and no
+    cluster."""
+    has_sbatch = is_program("sbatch")
+    if options.executor == "slurm" and not has_sbatch and not options.dry_run:
+        raise Refusal("--executor slurm, but there is no sbatch on this machine",
+                      "log in to the cluster's login node, or add --executor local")
+    if options.executor == "auto":
+        options.executor = "slurm" if has_sbatch and slurm.is_set_up() else "local"
+        if has_sbatch and options.executor == "local":
+            options.notes.append("sbatch is here, but no cluster is set up for it: the tasks run "
+                                 "on this machine")
+    if options.executor == "slurm" and options.gpus:
+        raise Refusal("--gpus is for local runs; on Slurm each job asks for its GPU in the "
+                      "template",
+                      "switch on --gres=gpu:1 in slurm_templates, or add --executor local")
+
+
+def check_environment(options):
+    """Activates the model's environment once on this machine, if it can be: a mistake costs a
+    second and not a night in the queue."""
+    kind = options.env.partition(":")[0]
+    can_be_tried = {"venv": True, "conda": "CONDA_EXE" in os.environ or is_program("conda"),
+                    "module": "MODULESHOME" in os.environ or "LMOD_PKG" in os.environ}.get(kind,
+                                                                                           False)
+    runs_here = options.executor == "local" and not options.dry_run
+    if can_be_tried or runs_here and kind not in ("none", "apptainer"):
+        problem = activation_problem(options.env)
+        if problem:
+            raise Refusal(f"--env {options.env} cannot be activated on this machine: {problem}",
+                          "name an environment that exists")
+    elif kind not in ("none", "apptainer"):
+        options.notes.append(f"--env {options.env} cannot be checked on this machine: the first "
+                             "task will tell")
+
+
+def activation_problem(environment):
+    """Returns what the activation of an environment says if it fails, '' if it works."""
+    command = ["bash", os.path.join(HERE, "run_model.sh"), "--check_env", environment]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          stdin=subprocess.DEVNULL, universal_newlines=True)
+    if done.returncode == 0:
+        return ""
+    lines = done.stdout.strip().splitlines() or ["it says nothing"]
+    # Lmod says it in ten
+    return " ".join(done.stdout.split()) if environment.startswith("module:") else lines[-1]
+
+
+# ---- data and tasks
+
 def find_data(options):
+    """Returns the Benchmark of --input_dir; makes demo data if there is none."""
     if options.demo and not os.path.isdir(options.input_dir):
         write_demo_data(options.input_dir)
-    data = benchmark.read_benchmark(options.input_dir, options.y_col_name, options.split_type, options.y_data_file)
+    data = benchmark.read_benchmark(options.input_dir, options.y_col_name, options.split_type,
+                                    options.y_data_file)
     if data.synthetic:      # the summary says what that means
-        found = f"there is no ./{command_line.BENCHMARK}; " if options.demo else ""
-        print(f"demo data: {found}the benchmark in {options.input_dir} is made up", flush=True)
+        why = f"./{command_line.BENCHMARK} does not exist, so " if options.demo else ""
+        print(f"demo data: {why}this run uses the synthetic benchmark in {options.input_dir}",
+              flush=True)
     return data
 
 
 def write_demo_data(directory):
-    from launcher import demo_data      # here, since only a launch without data needs it
     try:
         demo_data.write_demo_data(directory)
     except OSError as error:
-        raise Refusal(f"there is no benchmark, and demo data cannot be written to {directory} ({error.strerror})",
-                      "name a benchmark's raw_data with --input_dir, or change to a directory of yours")
+        raise Refusal(f"there is no benchmark, and demo data cannot be written to {directory} "
+                      f"({error.strerror})",
+                      "name a benchmark's raw_data with --input_dir, or change to a directory of "
+                      "yours")
 
 
-def with_collector(tasks, options):
-    """The tasks and the collector behind them; raises Refusal if there are none, or two of one name."""
+def with_collector(tasks):
+    """Returns the tasks and the collector behind them; Refusal if there are none, or two of one
+    name."""
     if not tasks:
         raise Refusal("nothing to run", "choose more with --source and --split")
-    names = [task.name for task in tasks]
-    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    counts = Counter(task.name for task in tasks)
+    twice = next((name for name, count in counts.items() if count > 1), None)
     if twice:
-        raise Refusal(f"two tasks would write {twice}", "name fewer studies in one command, if a '-' in their names makes them "
-                      "one; in a workflow of your own, put each label into the task's name")
+        raise Refusal(f"two tasks would write {twice}",
+                      "name fewer studies in one command, if a '-' in their "
+                      "names makes them one; in a workflow of your own, put each label into the "
+                      "task's name")
     for task in tasks:
-        task_line(task.words)
-    improve_stages.WORDS.clear()
-    return tasks + [improve_stages.collect(options, names)]
-
-
-def results_tree(out, tasks):
-    """The ResultsTree of OUT, with the statuses of these tasks read."""
-    tree = ResultsTree(out, tasks)
-    tree.read_ahead([task.name for task in tasks])
-    return tree
+        task_line(task, "/")    # refuses control characters
+    return tasks + [improve_stages.collect([task.name for task in tasks])]
 
 
 def refuse_other_owner(tree, workflow, options):
     """One OUT holds one workflow of one model, on splits of one type."""
     for launch in tree.launches:
         arguments = launch.plan.get("arguments")
-        split_type = arguments.get("split_type", "split") if isinstance(arguments, dict) else "split"
-        for what, there, asked in (("workflow", launch.plan["workflow"], workflow.name),
+        arguments = arguments if isinstance(arguments, dict) else {}
+        split_type = arguments.get("split_type", "split")
+        for what, found, asked in (("workflow", launch.plan["workflow"], workflow.name),
                                    ("model", launch.plan.get("model"), options.model),
                                    ("split type", split_type, options.split_type)):
-            if there not in (None, asked):
-                raise Refusal(f"{options.output_dir} holds results of {what} {there}, not {asked}",
+            if found not in (None, asked):
+                raise Refusal(f"{options.output_dir} holds results of {what} {found}, not {asked}",
                               "choose another --output_dir")
 
 
-def untracked_outputs(tasks, tree, options):
-    """Names of tasks whose outputs another program left; raises Refusal for them without --adopt."""
-    untracked = needs_run.untracked_outputs(without_redone(tasks, options.redo), tree)
+def adopt(tasks, tree, options):
+    """Refuses outputs that another program, or an older version, has left.
+
+    With --adopt the runner judges them instead and writes their status; a dry run takes them all.
+    """
+    kept = without_redone(tasks, options.redo)
+    names = set(rules.untracked_outputs(kept, tree))
+    untracked = [task for task in kept if task.name in names]
     if untracked and not options.adopt:
-        raise Refusal(f"{options.output_dir} holds outputs without a stage_status.json: {counted(len(untracked), 'task')}, "
-                      f"{untracked[0]} first", "--adopt to take them as done, --redo STAGE to make them anew, or choose another "
-                      "--output_dir")
-    return untracked
-
-
-def tasks_to_run(tasks, tree, found, options):
-    """{task name: Reason} of what is missing; raises Refusal for data that have changed. found: the fingerprints of now."""
-    fingerprints.refuse_changed_data(found, tasks, tree, options)
-    return needs_run.decide(tasks, tree, options.redo, fingerprints.changed_split_file(found, tree))
+        is_old = any(tree.status(task.name) for task in untracked)
+        raise Refusal(f"{options.output_dir} {OLDER if is_old else FOREIGN}: "
+                      f"{plural(len(untracked), 'task')}, {untracked[0].name} first",
+                      "--adopt to take them as done, --redo STAGE to make them anew, or choose "
+                      "another --output_dir")
+    if options.dry_run:
+        for task in untracked:
+            tree.assume_adopted(task)
+        if untracked:
+            print(f"dry run: --adopt would judge {plural(len(untracked), 'output')} and take those "
+                  "that are complete as done")
+    elif untracked:
+        complete = sum(local.adopt(task, tree.out) for task in untracked)
+        for task in untracked:
+            tree.forget(task.name)
+        print(f"adopted {plural(complete, 'output')}; {len(untracked) - complete} not complete, "
+              "to be run")
 
 
 def without_redone(tasks, redo):
-    """The tasks that --redo STAGE does not make anew: that stage and those behind it."""
+    """Returns the tasks that --redo STAGE does not make anew: neither of that stage nor behind
+    it."""
     anew = set()
     for task in tasks:
         if task.stage == redo or anew.intersection(task.parents):
@@ -96,27 +177,25 @@ def without_redone(tasks, redo):
     return [task for task in tasks if task.name not in anew]
 
 
-def adopt(tasks, untracked):
-    """Has the runner judge outputs that are there without a status, and write their status."""
-    names = set(untracked)
-    chosen = [task for task in tasks if task.name in names]
-    from launcher import local      # here, since a launch that adopts nothing starts sooner without it
-    whole = sum(local.adopt(task) for task in chosen)
-    print(f"adopted {counted(whole, 'output')}; {len(chosen) - whole} not whole, to be run")
+def refuse_replacement(tasks, why, tree, options):
+    """Done results are replaced because of other arguments only with --replace."""
+    counts, differences = rules.replaced(tasks, why, tree)
+    if options.replace or not counts:
+        return
+    lost = " and ".join(f"{count} {stage}" for stage, count in counts.items())
+    sentence = f"{'; '.join(differences)}; {lost} results that are done would be replaced"
+    if options.dry_run:
+        print(f"dry run: without --replace this would be refused: {sentence}")
+        return
+    raise Refusal(sentence, "add --replace to make them anew, or choose another --output_dir")
 
 
-def arrays_to_run(tasks, recovered, options):
-    """The arrays of the tasks that run."""
-    why, largest = recovered.why, LOCAL_ARRAY
-    if options.executor == "slurm":
-        largest = min(largest_array(options), options.max_array or LOCAL_ARRAY)
-    rows = rows_of(tasks) if options.fuse else {}
-
-    @functools.lru_cache(maxsize=None)
-    def template_of(stage, source):
-        return templates.find_template(stage, source, options.model)
-    needs = recovery.needs_of(why, tasks, lambda task: "row" if task.name in rows else task.stage, options)
-    packing = Packing(template_of, largest, options.max_running, options.tasks_per_job or 1, rows, needs, recovered.excluded)
+def arrays_to_run(tasks, why, options):
+    """Returns the arrays of the tasks that run."""
+    largest = largest_array(options) if options.executor == "slurm" else LOCAL_ARRAY
+    packing = Packing(lambda stage, source: templates.find_template(stage, source, options.model),
+                      largest, options.max_running, options.tasks_per_job or 1, rows_of(tasks)
+                      if options.fuse else {})
     return arrays_of([task for task in tasks if task.name in why], packing)
 
 
@@ -127,5 +206,6 @@ def largest_array(options):
         if not options.dry_run and not options.check:
             raise
         if options.dry_run:
-            print(f"dry run: no Slurm controller answers, so MaxArraySize {slurm.DEFAULT_MAX_ARRAY} is assumed")
+            print("dry run: no Slurm controller answers, so MaxArraySize "
+                  f"{slurm.DEFAULT_MAX_ARRAY} is assumed")
         return slurm.DEFAULT_MAX_ARRAY

@@ -1,46 +1,78 @@
-"""slurm: a few lines around sbatch, squeue, scontrol and scancel.
+"""slurm: sbatch, squeue, scontrol and scancel, and what they print.
 
-Nothing here decides anything. Commands are lists, never shell strings; every call
-has a time-out, since a busy controller can keep a client waiting for ever.
+    batch scripts -> sbatch --test-only each -> sbatch each, parents first -> jobs, written down
+    job names     -> squeue -> Elements
+
+Nothing here decides anything. Commands are lists, never shell strings; each has a timeout, since a
+busy controller can keep a client waiting for ever. A job is 'ID', or 'ID;CLUSTER' where a template
+names another cluster.
 """
 import functools
 import os
 import re
+import subprocess
+import sys
 import time
-from typing import NamedTuple
+from contextlib import suppress
+from typing import NamedTuple, Optional
 
-from launcher.refusal import Refusal
+from core.errors import Refusal
+from launcher import launch_files, templates
 
-SBATCH_TIMEOUT = 60   # seconds; at MaxJobCount sbatch sleeps and retries instead of failing
+SBATCH_TIMEOUT = 60     # seconds; at MaxJobCount sbatch sleeps and retries instead of failing
 ASK_TIMEOUT = 30
-NAMES_A_CALL = 200    # job names of one squeue
-DEFAULT_MAX_ARRAY = 1001
-# What finds the cluster and the account goes on to sbatch. The rest of an allocation
-# that the launcher happens to run in (SLURM_CPU_BIND, SBATCH_ARRAY_INX...) must not,
-# nor what a user has set to filter their own squeue (SQUEUE_PARTITION...).
-PASSED_ON = {"SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT", "SBATCH_ACCOUNT", "SBATCH_PARTITION", "SBATCH_QOS"}
+TRIES, PAUSE = 3, 5     # looks for a job whose sbatch got no reply; seconds before each
+AT_ONCE = 1000          # names in one call
+DEFAULT_MAX_ARRAY = 1001    # Slurm's own MaxArraySize
+# These say where jobs run and who pays. Other SBATCH_ variables would win over the templates;
+# SLURM_ ones belong to the allocation that the launcher runs in, SQUEUE_ ones to the user's squeue.
+PASSED_ON = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT", "SBATCH_ACCOUNT", "SBATCH_CLUSTERS",
+             "SBATCH_CONSTRAINT", "SBATCH_PARTITION", "SBATCH_QOS", "SBATCH_RESERVATION",
+             "SBATCH_WCKEY")
+NOT_PASSED_ON = ("SLURM_", "SBATCH_", "SQUEUE_", "SCANCEL_", "SACCT_")
+LINE = re.compile(r"([0-9]{1,18})(?:_\[?([^]|]+)\]?)?\|(\w+)\|([^|]*)\|(.*)$")   # of squeue
+INDICES = re.compile(r"(\d{1,7})(?:-(\d{1,7}))?(?::([1-9]\d{0,6}))?")
+# What a client says if no reply came, or only a part of it: the controller may have taken the job.
+NO_REPLY = re.compile(r"timed out|zero bytes|connection (reset|refused|failure|shutdown)"
+                      r"|broken pipe|unable to contact|message (send|receive)", re.IGNORECASE)
+LATER = "edit its #SBATCH lines; if only its nodes or its reservation are not available yet, " \
+        "SKIP_TEST_ONLY=1 before the same command submits it all the same, and it waits"
+FEWER = "give the same command again later, when fewer of your jobs are in the queue"
+
+ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY",
+         "PREEMPTED", "REVOKED", "TIMEOUT", "LAUNCH_FAILED", "RECONFIG_FAIL"}
+WAITING = {"PENDING", "REQUEUED", "REQUEUE_FED"}
+HELD = {"SPECIAL_EXIT", "RESV_DEL_HOLD", "REQUEUE_HOLD"}
+RUNNING = {"RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT",
+           "RESIZING"}
 
 
 class SlurmError(Exception):
-    """A Slurm command failed: its own words. kind: refused, silent (no answer), no_id (an answer without
-    a job id), missing (no such program)."""
+    """A Slurm command failed: what it said.
 
-    def __init__(self, kind, words):
-        super().__init__(words)
+    kind: refused; silent (no reply, or none with a job id); missing (no such program)
+    """
+
+    def __init__(self, kind, message):
+        super().__init__(message)
         self.kind = kind
 
-
-ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED",
-         "REVOKED", "TIMEOUT"}
+    @property
+    def may_be_submitted(self):
+        return self.kind == "silent"
 
 
 class Element(NamedTuple):
-    """One line of squeue: an array element, or a job without elements (index None)."""
+    """An array element in the queue.
+
+    index None: elements that were cancelled while they waited; squeue does not say which ones
+    """
     job_id: str
-    index: int
+    index: Optional[int]
     state: str
     reason: str
     name: str
+    cluster: str = ""
 
     @property
     def key(self):
@@ -48,47 +80,62 @@ class Element(NamedTuple):
         return self.job_id if self.index is None else f"{self.job_id}_{self.index}"
 
     @property
+    def address(self):
+        """As jobs are written down and cancelled: 409_3, or 409_3;CLUSTER."""
+        return self.key + (f";{self.cluster}" if self.cluster else "")
+
+    @property
     def in_queue(self):
-        """Waits or runs; not one that has ended."""
         return self.state not in ENDED
+
+    @property
+    def waits(self):
+        return self.state in WAITING or self.state in HELD
+
+    @property
+    def runs(self):
+        return self.state in RUNNING
 
     @property
     def stranded(self):
         """Waits for a parent that can no longer end well, for ever."""
-        return self.state == "PENDING" and self.reason == "DependencyNeverSatisfied"
+        return self.waits and self.reason == "DependencyNeverSatisfied"
 
+
+# ---- commands
 
 def environment():
-    """The environment for sbatch."""
-    return {name: value for name, value in os.environ.items()
-            if name in PASSED_ON or not name.startswith(("SLURM_", "SBATCH_", "SQUEUE_", "SCANCEL_", "SACCT_"))}
+    """Returns the environment of Slurm's programs, in which squeue prints all indices."""
+    kept = {name: value for name, value in os.environ.items()
+            if name in PASSED_ON or not name.startswith(NOT_PASSED_ON)}
+    return dict(kept, SLURM_BITSTR_LEN="0")
 
 
-def ask(command, timeout=None, cwd=None):
-    """Standard output of a Slurm command; raises SlurmError."""
-    import subprocess   # here, since what asks no cluster starts sooner without it
-    timeout = timeout or ASK_TIMEOUT
+def ignored_variables():
+    """Returns the SBATCH_ variables that sbatch does not get."""
+    return sorted(name for name in set(os.environ) - set(environment())
+                  if name.startswith("SBATCH_"))
+
+
+def ask(command, timeout=ASK_TIMEOUT, cwd=None):
+    """Returns the standard output of a Slurm command; raises SlurmError."""
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-                              env=environment(), timeout=timeout, cwd=cwd)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=environment(), timeout=timeout, cwd=cwd)
     except subprocess.TimeoutExpired:
         raise SlurmError("silent", f"{command[0]} gave no answer in {timeout} s")
     except OSError as error:
         raise SlurmError("missing", f"{command[0]} cannot be run ({error.strerror})")
-    if done.returncode != 0:
-        words = " ".join(text(done.stderr).split()) or f"{command[0]} exited with {done.returncode}"
-        # Slurm's own words if the controller did not answer its client in time.
-        raise SlurmError("silent" if "timed out" in words.lower() else "refused", words)
-    return text(done.stdout)
-
-
-def text(raw):
-    return raw.decode("utf-8", "replace")
+    if done.returncode:
+        said = " ".join(done.stderr.decode("utf-8", "replace").split())
+        raise SlurmError("silent" if done.returncode < 0 or NO_REPLY.search(said) else "refused",
+                         said or f"{command[0]} exited with {done.returncode}")
+    return done.stdout.decode("utf-8", "replace")
 
 
 @functools.lru_cache()
 def configuration():
-    """(what scontrol says of the cluster, ""), or ("", why it says nothing); asked once."""
+    """Returns (what scontrol says of the cluster, ""), or ("", why it says nothing); asked once."""
     try:
         return ask(["scontrol", "show", "config"]), ""
     except SlurmError as error:
@@ -96,123 +143,167 @@ def configuration():
 
 
 def is_set_up():
-    """Whether Slurm's programs know of a cluster: from a file, a daemon's copy of it, or a DNS record, in this order.
+    """Whether Slurm's programs know of a cluster, by a file, a daemon's copy of it or DNS.
 
-    A controller that does not answer is a cluster all the same: nothing may run on its login node instead.
+    A controller that does not answer is a cluster all the same: nothing may run on its login node.
     """
     return "DNS SRV lookup failed" not in configuration()[1]    # Slurm's own words
 
 
 def largest_array():
-    """MaxArraySize: indices go up to one less. Raises Refusal if no controller answers."""
-    words, error = configuration()
+    """Returns MaxArraySize: indices go up to one less. Raises Refusal if no controller answers."""
+    said, error = configuration()
     if error:
-        raise Refusal(f"the Slurm controller does not answer ({error})", "run it again later, or add --executor local")
-    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", words, re.MULTILINE)
+        raise Refusal(f"the Slurm controller does not answer ({error})",
+                      "run it again later, or add --executor local")
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", said, re.MULTILINE)
     if found is None or int(found.group(1)) < 2:
         raise Refusal("this cluster allows no job arrays (MaxArraySize)", "add --executor local")
     return int(found.group(1))
 
 
-def sbatch_command(script, dependency):
-    """The words of one submission; dependency is '' or 'aftercorr:1:2'."""
-    return ["sbatch", "--parsable", *([f"--dependency={dependency}"] if dependency else []), script]
+# ---- submission
+
+def test_scripts(arrays, directory):
+    """Asks Slurm about a script of each template: a wrong template submits nothing.
+
+    Raises Refusal or SlurmError. SKIP_TEST_ONLY=1 in the environment leaves it out.
+    """
+    ignored = ignored_variables()
+    if ignored:
+        sys.stderr.write(f"ignored: {', '.join(ignored)}; the templates say what a job asks for\n")
+    if os.environ.get("SKIP_TEST_ONLY", "0") not in ("", "0"):
+        return
+    for array in {array.template: array for array in arrays}.values():
+        script = os.path.join(directory, f"{array.name}.sbatch")
+        try:
+            ask(["sbatch", "--test-only", script], SBATCH_TIMEOUT, directory)
+        except SlurmError as error:
+            if error.kind != "refused":
+                raise
+            raise Refusal(f"sbatch --test-only refuses {array.template} ({error}); nothing is "
+                          "submitted", LATER)
 
 
-def test_only(script):
-    """Asks Slurm whether it would take a batch script; raises SlurmError with its words if not."""
-    ask(["sbatch", "--test-only", script], SBATCH_TIMEOUT, os.path.dirname(script))
+def submit_arrays(workflow, arrays, directory):
+    """Submits the arrays of a launch directory, and what can still go if one is refused.
+
+    Returns ({array: job}, the first error or None). An array whose parents are not submitted is
+    not submitted: nothing waits for what never comes. The collector takes whatever results exist.
+    """
+    jobs, first_error = {}, None
+    for array in arrays:
+        name = launch_files.job_name(workflow, os.path.basename(directory), array.name)
+        try:
+            launch_files.write_state(directory, "submitting")   # a sign of life for other hosts
+            if can_go(array, jobs):
+                jobs[array.name] = submit(os.path.join(directory, f"{array.name}.sbatch"),
+                                          dependency_of(array, jobs), name)
+                launch_files.add_job(directory, array.name, jobs[array.name])
+        except (SlurmError, Refusal) as error:
+            first_error = first_error or error
+            if isinstance(error, Refusal) or error.may_be_submitted:
+                break  # a full disk or a silent controller: the next array would fare no better
+    launch_files.note_state(directory, "submitted")
+    return jobs, first_error
 
 
-def takes(script):
-    try:
-        test_only(script)
-        return True
-    except SlurmError:
-        return False
+def can_go(array, jobs):
+    submitted = [parent in jobs for parent in array.parents]
+    return any(submitted) or not submitted if array.stage == "collect" else all(submitted)
+
+
+def dependency_of(array, jobs):
+    """Returns 'aftercorr:1:2,afterany:3', '' for an array that waits for none of {array: job}."""
+    ids = [jobs[parent].partition(";")[0] for parent in array.parents if parent in jobs]
+    parts = [":".join([array.dependency, *ids])] if ids else []
+    after = [f"afterany:{jobs[array.after].partition(';')[0]}"] if array.after in jobs else []
+    return ",".join(parts + after)
 
 
 def submit(script, dependency, name):
-    """Submits one array and returns its job id; raises SlurmError."""
+    """Submits one array and returns its job; raises SlurmError.
+
+    sbatch may fail though the controller has taken the job: then its name is in the queue.
+    """
+    waits = [f"--dependency={dependency}"] if dependency else []
     try:
-        return job_id_of(ask(sbatch_command(script, dependency), SBATCH_TIMEOUT, os.path.dirname(script)))
+        return job_of(ask(["sbatch", "--parsable", *waits, script], SBATCH_TIMEOUT,
+                          os.path.dirname(script)))
     except SlurmError as error:
-        if not may_have_been_submitted(error):
+        found = find_job(name, script, error)
+        if found is None:
             raise
-        found = wait_for_name(name)
-        if found:
-            return found
-        raise
+        return found
 
 
-def may_have_been_submitted(error):
-    """Whether the controller may have taken the job though sbatch failed: then its name is in the queue."""
-    return getattr(error, "kind", "") in ("silent", "no_id")
-
-
-def wait_for_name(name, tries=3, pause=5):
-    for _ in range(tries):
-        time.sleep(pause)
-        try:
-            ids = [element.job_id for element in queue([name])]
-        except SlurmError:
-            continue
-        if ids:
-            return ids[0]
-    return None
-
-
-def job_id_of(output):
-    """What sbatch --parsable printed -> job id. A site's banners may stand before and behind its line."""
-    found = re.findall(r"^([0-9]{1,18})(?:;[\w.-]+)?\s*$", output, re.MULTILINE)
+def job_of(output):
+    """Returns the job that sbatch --parsable printed, perhaps among a site's banners."""
+    found = re.findall(r"^([0-9]{1,18}(?:;[\w.-]+)?)\s*$", output, re.MULTILINE)
     if not found:
-        raise SlurmError("no_id", f"sbatch printed no job id, but {output[-200:]!r}")
+        raise SlurmError("silent", f"sbatch printed no job id, but {output[-200:]!r}")
     return found[-1]
 
 
-def queue(names):
-    """All elements of the jobs with these names, whoever owns them, those that ended in the last minutes too.
+def find_job(name, script, error):
+    """Returns the job of this name, None if there is none; after a plain refusal by one look."""
+    written = templates.sbatch_options(script).get("--clusters", "")
+    clusters = os.environ.get("SBATCH_CLUSTERS", written)      # the environment wins in sbatch, too
+    for _ in range(TRIES if error.may_be_submitted else 1):
+        time.sleep(PAUSE if error.may_be_submitted else 0)
+        found = []
+        for cluster in clusters.split(","):     # of several, sbatch has chosen one
+            with suppress(SlurmError):
+                found += queue([name], cluster)
+        if found:
+            newest = max(found, key=lambda element: int(element.job_id))
+            return newest._replace(index=None).address
+    return None
 
-    Raises SlurmError.
+
+# ---- queue
+
+def on(cluster):
+    return [f"--clusters={cluster}"] if cluster else []
+
+
+def queue(names, cluster=""):
+    """Returns the Elements of the jobs with these names, whoever owns them. Raises SlurmError.
+
+    Jobs that ended in the last minutes (MinJobAge) are among them.
     """
     found = []
-    for start in range(0, len(names), NAMES_A_CALL):
-        output = ask(["squeue", "-r", "-h", "--states=all", "--name=" + ",".join(names[start:start + NAMES_A_CALL]),
-                      "-o", "%i|%T|%r|%j"])
-        found += [element for element in map(element_of, output.splitlines()) if element]
+    for start in range(0, len(names), AT_ONCE):
+        # Without -r, which leaves out the last one of indices with a constant step (22.05, 26.05)
+        output = ask(["squeue", "-h", "--states=all", *on(cluster),
+                      "--name=" + ",".join(names[start:start + AT_ONCE]), "-o", "%i|%T|%r|%j"])
+        found += [element for line in output.splitlines() for element in elements_of(line, cluster)]
     return found
 
 
-def element_of(line):
-    """'409_3|RUNNING|None|csa.x.train' -> Element; None for a line that is something else."""
-    found = re.match(r"([0-9]{1,18})(?:_([0-9]{1,18}))?\|(\w+)\|([^|]*)\|(.*)$", line.strip())
+def elements_of(line, cluster=""):
+    """Returns the Elements of a line such as '409_[0-1,4%2]|PENDING|None|csa.x.train', else []."""
+    found = LINE.match(line.strip())
     if not found:
-        return None
-    job_id, index, state, reason, name = found.groups()
-    return Element(job_id, None if index is None else int(index), state, reason, name)
+        return []
+    job_id, places, state, reason, name = found.groups()
+    reason = reason.replace("_", " ")       # newer versions write launch_failed_requeued_held
+    return [Element(job_id, index, state, reason, name, cluster)
+            for index in indices(places or "") or [None]]
 
 
-def accounted_ends(keys):
-    """{'409_3': 'TIMEOUT'} from sacct; {} if there is no accounting, which is usual."""
-    try:
-        output = ask(["sacct", "-n", "-X", "-P", "-o", "JobID,State", "-j", ",".join(keys[:500])])
-    except SlurmError:
-        return {}
-    rows = [line.split("|") for line in output.splitlines()]
-    return {row[0]: row[1].split()[0] for row in rows if len(row) == 2 and row[1].strip()}
+def indices(text):
+    """Returns the numbers of an array: '3-11:4,20%2' -> [3, 7, 11, 20]; [] of N/A."""
+    numbers = []
+    for first, last, step in INDICES.findall(text.partition("%")[0]):
+        numbers += range(int(first), int(last or first) + 1, int(step or 1))
+    return numbers
 
 
-def expected_start(key):
-    """'2026-11-24T22:10:00', when Slurm expects an element to start; '' if it does not say."""
-    try:
-        output = ask(["squeue", "-h", "-r", "-j", key, "-o", "%S"])
-    except SlurmError:
-        return ""
-    found = re.search(r"^\d{4}-\S+", output, re.MULTILINE)
-    return found.group(0) if found else ""
-
-
-def cancel(ids):
-    """Cancels jobs or elements ('12', '12_3'); raises SlurmError."""
-    for start in range(0, len(ids), 500):
-        ask(["scancel", *ids[start:start + 500]])
+def cancel(jobs):
+    """Cancels jobs or elements: '12', '12_3', '12;CLUSTER'. Raises SlurmError."""
+    ids = {}
+    for job in jobs:
+        ids.setdefault(job.partition(";")[2], []).append(job.partition(";")[0])
+    for cluster in sorted(ids):
+        ask(["scancel", *on(cluster), *ids[cluster]])

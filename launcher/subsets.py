@@ -1,73 +1,51 @@
 """subsets: training sets of growing size, for learning curves.
 
-    training split + sizes -> nested prefixes of one seeded shuffle of its rows, drugs or cell lines
+    training split + sizes -> nested prefixes of one seeded shuffle of its rows
     {source}_split_{k}_sz_{n}.txt, as IMPROVE's generator names them
 
 The same seed gives the same subsets on every machine and Python.
 """
+import csv
 import math
 import os
+import random
 import re
+from collections import Counter
 
-from launcher.refusal import Refusal
+from core.errors import FileError, Refusal
+from core.improve_files import read_split
 
-SUBSET_FILE = re.compile(r"(.+)_(split|cell|drug)_(0|[1-9]\d*)_sz_([1-9]\d*)\.txt$")
+SUBSET_FILE = re.compile(r"([^.].*)_(split|cell|drug)_(0|[1-9]\d*)_sz_([1-9]\d*)\.txt$")
 SCALES = ("log", "log2", "log10", "linear")
-UNITS = {"row": "rows", "cell": "cell lines", "drug": "drugs"}      # what sizes are counted in
-COLUMNS = {"cell": "improve_sample_id", "drug": "improve_chem_id"}
-SMALLEST = 2    # rows: one would leave nothing to learn from
+SMALLEST = 2    # rows: one leaves nothing to learn from
 
 
 def read_ids(path):
-    """The row numbers in a split file; raises Refusal for what is none, or stands there twice."""
+    """Returns the row numbers in a split file; Refusal for anything else, or a number twice."""
     try:
-        with open(path, encoding="ascii") as file:
-            words = file.read().split()
-        ids = [int(word) for word in words]
-    except OSError as error:
-        raise Refusal(f"split file {path} cannot be read ({error.strerror})", "other studies or splits, or add the file")
-    except ValueError:
-        raise Refusal(f"split file {path} holds something that is no row number", "one whole number a line")
-    if len(set(ids)) < len(ids):
-        seen = set()
-        twice = next(i for i in ids if i in seen or seen.add(i))
-        raise Refusal(f"split file {path} holds row {twice} twice", "every row number once")
+        ids = read_split(path)
+    except FileError as error:
+        raise Refusal(f"split file {error}", "other studies or splits, or mend the file")
+    twice = [row for row, count in Counter(ids).items() if count > 1]
+    if twice:
+        raise Refusal(f"split file {path} holds row {twice[0]} twice", "every row number once")
     return ids
 
 
 def text_of(ids):
-    """What a split file of these row numbers holds."""
+    """Returns the text of a split file."""
     return "".join(f"{i}\n" for i in ids)
 
 
-def response_ids(path):
-    """The row numbers that a response file has: 0 to its last row, or its split_id column."""
-    with open(path, encoding="utf-8", errors="replace") as lines:
-        header = next(lines).rstrip("\r\n").split("\t")
-        if "split_id" in header:
-            at = header.index("split_id")
-            cells = (line.rstrip("\r\n").split("\t")[at] for line in lines if line.strip())
-            return {int(cell) for cell in cells if cell.isdigit()}
-        return range(sum(1 for line in lines if line.strip()))
+def responses(path, y_col_name):
+    """Returns {row number: text of the response} of a response file.
 
-
-def names_of(path, column):
-    """{row number: name in a column} of a response file; raises Refusal without that column."""
-    import csv      # here, since only learning curves over drugs or cell lines need it
+    The number of a row is its value in the column split_id, else its place in the file, from 0 on.
+    """
     with open(path, encoding="utf-8", errors="replace", newline="") as file:
-        lines = csv.reader(file, delimiter="\t")
-        header = next(lines, [])
-        if column not in header:
-            raise Refusal(f"{path} has no column {column}", "a response file that has it, or --subset_by row")
-        at, number = header.index(column), header.index("split_id") if "split_id" in header else None
-        rows = (cells for cells in lines if len(cells) == len(header))
-        return {row if number is None else int(cells[number]): cells[at] for row, cells in enumerate(rows)}
-
-
-def rows_of(chosen, ids, names):
-    """The row numbers, in the order of ids, whose name is one of those chosen."""
-    chosen = set(chosen)
-    return [i for i in ids if names[i] in chosen]
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return {int(row["split_id"]) if str(row.get("split_id")).isdigit() else number:
+                row[y_col_name] for number, row in enumerate(rows)}
 
 
 def check_ids(ids, known, path):
@@ -78,7 +56,7 @@ def check_ids(ids, known, path):
 
 
 def sizes(smallest, largest, count, scale):
-    """The sizes from smallest to largest; the last one is largest.
+    """Returns the sizes from smallest to largest, the latter included.
 
     log: `count` sizes, each a constant factor apart; linear: a constant step apart;
     log2, log10: the powers of 2 or 10 in between, the `count` largest of them.
@@ -100,40 +78,45 @@ def check_sizes(chosen, source, count, smallest, scale):
     if len(set(chosen)) == len(chosen):
         return
     fewer = max(n for n in range(1, count) if len(set(sizes(smallest, chosen[-1], n, scale))) == n)
-    raise Refusal(f"--lc_sizes {count} from {smallest} to {chosen[-1]} rows of {source} give a size twice",
-                  f"--lc_sizes {fewer}, or a smaller --min_size")
+    raise Refusal(
+        f"--lc_sizes {count} from {smallest} to {chosen[-1]} rows of {source} give a size twice",
+        f"--lc_sizes {fewer}, or a smaller --min_size")
 
 
 def shuffled(ids, seed, source, split):
-    """The ids in the one seeded order of this source and split.
+    """Returns the ids in the one seeded order of this source and split."""
+    return in_random_order(random.Random(f"{seed} {source} {split}"), sorted(ids))
 
-    Fisher and Yates' shuffle over random(), whose sequence no Python version changes.
-    """
-    import random       # here, since only learning curves need it
-    generator = random.Random(f"{seed} {source} {split}")
-    order = sorted(ids)
-    for last in range(len(order) - 1, 0, -1):
+
+def in_random_order(generator, items):
+    """Fisher and Yates' shuffle over random(), whose sequence no Python version changes, unlike
+    Random.shuffle."""
+    items = list(items)
+    for last in range(len(items) - 1, 0, -1):
         other = int(generator.random() * (last + 1))
-        order[last], order[other] = order[other], order[last]
-    return order
+        items[last], items[other] = items[other], items[last]
+    return items
 
 
 def find_subset_files(directory, split_type="split"):
-    """{source: {split: {size: path}}} of a directory of existing subsets; raises Refusal.
+    """Returns {source: {split: {size: path}}} of a directory of existing subsets; Refusal.
 
-    IMPROVE's generator writes _split_ into the names of blind ones, too: they count if no other name does.
+    IMPROVE's generator writes _split_ into the names of blind subsets, too: those count if no
+    other name says cell or drug.
     """
     try:
-        names = sorted(os.listdir(directory))
+        matches = list(filter(None, map(SUBSET_FILE.match, os.listdir(directory))))
     except OSError as error:
-        raise Refusal(f"--lca_splits_dir {directory} cannot be read ({error.strerror})", "a directory with split files")
-    matches = [match for match in map(SUBSET_FILE.match, names) if match]
-    named = split_type if any(match.group(2) == split_type for match in matches) else "split"
+        raise Refusal(f"--lca_splits_dir {directory} cannot be read ({error.strerror})",
+                      "a directory with split files")
+    kinds = {match.group(2) for match in matches}
+    named = split_type if split_type in kinds else "split"
     found = {}
     for match in matches:
-        if match.group(2) == named:
-            source, split, size = match.group(1), int(match.group(3)), int(match.group(4))
-            found.setdefault(source, {}).setdefault(split, {})[size] = os.path.join(directory, match.group(0))
+        source, kind, split, size = match.groups()
+        if kind == named:
+            path = os.path.join(directory, match.group(0))
+            found.setdefault(source, {}).setdefault(int(split), {})[int(size)] = path
     if not found:
         raise Refusal(f"--lca_splits_dir {directory} holds no file NAME_split_K_sz_N.txt",
                       "a directory of IMPROVE's generator, or no --lca_splits_dir")

@@ -10,19 +10,16 @@ An element runs one task, or several one after another: K neighbours of a stage
 (--tasks_per_job K), or all tasks of a source and split (--fuse). A row of the latter
 waits for nothing, since what its tasks are made from is in it.
 """
-import re
-import shlex
 from typing import Callable, Dict, NamedTuple, Optional, Tuple
 
-from launcher.resources.asked import Needs, larger
-from launcher.refusal import Refusal
-
-PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+(?: [A-Za-z0-9_@%+=:,./-]+)*\Z")   # words that shlex.quote leaves as they are
+from core.errors import Refusal
+from core.task import Task
+from core.tree import parents_first
 
 
 class Row(NamedTuple):
-    """What a task is for. index: the place in its arrays, the same for all tasks that belong together;
-    labels: further dimensions of a workflow, {"seed": 3}."""
+    """What a task is for. index: the place in its arrays, the same for all tasks that belong
+    together; labels: further dimensions of a workflow, {"seed": 3}."""
     index: int
     source: str = ""
     target: str = ""
@@ -31,24 +28,9 @@ class Row(NamedTuple):
     labels: Dict[str, object] = {}
 
 
-class Task(NamedTuple):
-    """One call of a stage script. Its name is its output directory, relative to OUT."""
-    name: str
-    stage: str
-    array: str                 # the row of the plan that it is in: train, infer_3
-    index: int                 # its place there
-    words: Tuple[str, ...]     # ENV SCRIPT ARGS...
-    parents: Tuple[str, ...] = ()
-    source: str = ""
-    target: str = ""
-    split: Optional[int] = None
-    size: Optional[int] = None
-    labels: Dict[str, object] = {}
-
-
 class Plan(NamedTuple):
-    """What a workflow wants done: tasks, parents first; files to write {name in OUT: text}; notes to print;
-    once: files to create when a launch is started, and never to write again."""
+    """What a workflow wants done: tasks, parents first; files to write {name in OUT: text}; notes
+    to print; once: files to create when a launch is started, and never to write again."""
     tasks: list
     files: Dict[str, str] = {}
     notes: Tuple[str, ...] = ()
@@ -56,18 +38,18 @@ class Plan(NamedTuple):
 
 
 class Array(NamedTuple):
-    """One sbatch call: elements with one template and one set of parent arrays. Element i runs the lines
-    from i * count on of NAME.tasks, `count` of them; a line that is empty is no task."""
+    """One sbatch call: elements with one template and one set of parent arrays. Element i runs the
+    lines from i * count on of NAME.tasks, `count` of them; a line that is empty is no task."""
     name: str
     stage: str                              # row, if an element runs tasks of several stages
     template: str
-    elements: Dict[int, Tuple[Task, ...]]   # array index -> its tasks, in the order in which they run
+    # array index -> its tasks, in the order in which they run
+    elements: Dict[int, Tuple[Task, ...]]
     parents: Tuple[str, ...]                # names of arrays
     throttle: Optional[int]
     count: int
-    after: str = ""            # name of the array whose end a throttled search waits for: %N holds for one array
-    needs: Needs = Needs()     # what its elements ask for beyond the template
-    exclude: Tuple[str, ...] = ()       # nodes
+    # the array whose end a throttled search waits for: %N holds for one array
+    after: str = ""
 
     @property
     def tasks(self):
@@ -81,7 +63,8 @@ class Array(NamedTuple):
 
     @property
     def dependency(self):
-        """How Slurm waits: element by element; a trial for all its splits, the collector for the end of everything."""
+        """How Slurm waits: element by element; a trial for all its splits, the collector for the
+        end of everything."""
         return {"collect": "afterany", "trial": "afterok"}.get(self.stage, "aftercorr")
 
     @property
@@ -89,18 +72,6 @@ class Array(NamedTuple):
         """The elements as sbatch's --array takes them: 0-4,7%10"""
         throttle = f"%{self.throttle}" if self.throttle else ""
         return ranges(sorted(self.elements)) + throttle
-
-
-def task_line(words):
-    """The words of a task, quoted for run_model.sh --task; a line break is refused."""
-    line = " ".join(words)
-    if PLAIN.match(line) and line.count(" ") == len(words) - 1:     # most are; one look instead of one a word
-        return line
-    for word in words:
-        if not word.isprintable():
-            raise Refusal(f"a value holds a line break or another control character: {word!r}",
-                          "the value without it")
-    return " ".join(shlex.quote(word) for word in words)
 
 
 def ranges(numbers):
@@ -122,16 +93,12 @@ class Packing(NamedTuple):
     throttle       how many elements of an array may run at a time; None: all
     per_job        tasks of an element
     rows           {task name: row} to put all tasks of a row into one element
-    needs          {task name: Needs} of tasks that ask for more than their template does
-    exclude        nodes on which nothing may run
     """
     template_of: Callable
     largest_array: int
     throttle: Optional[int] = None
     per_job: int = 1
     rows: Dict[str, int] = {}
-    needs: Dict[str, Needs] = {}
-    exclude: Tuple[str, ...] = ()
 
     def place(self, task):
         """(name of the row of arrays, stage for the template, number of the element in it)"""
@@ -143,35 +110,35 @@ class Packing(NamedTuple):
 
 
 def arrays_of(tasks, packing):
-    """The arrays for these tasks, parents first. tasks: those that are to run; parents that are not among them are done."""
-    groups, array_of, row_of, needs_of = {}, {}, {}, element_needs(tasks, packing)
+    """The arrays for these tasks, parents first.
+
+    tasks: those that are to run; parents that are not among them are done
+    """
+    groups, array_of, row_of = {}, {}, {}
     for task in tasks:
-        row, stage, number = place = packing.place(task)
+        row, stage, number = packing.place(task)
         chunk, index = divmod(number, packing.largest_array)
-        waits_for = {array_of[name] for name in task.parents if name in array_of} if stage != "row" else ()
-        key = (f"{row}.{chunk}" if chunk else row, stage, packing.template_of(stage, task.source), tuple(sorted(waits_for)),
-               needs_of.get(place, Needs()))
+        waits_for = {array_of[name] for name in task.parents if name in array_of}
+        key = (f"{row}.{chunk}" if chunk else row, stage, packing.template_of(stage, task.source),
+               tuple(sorted(waits_for)) if stage != "row" else ())
         name, elements = groups.get(key) or groups.setdefault(key, (group_name(key, groups), {}))
         elements.setdefault(index, []).append(task)
         array_of[task.name], row_of[name] = name, row
-    return one_after_another([
-        Array(name, stage, template, {index: in_turn(members, stage) for index, members in elements.items()}, parents,
-              packing.throttle if stage != "collect" else None, max(map(len, elements.values())), "", needs, packing.exclude)
-        for (_, stage, template, parents, needs), (name, elements) in groups.items()], row_of)
+    return one_after_another([made_array(key, *group, packing) for key, group in groups.items()],
+                             row_of)
 
 
-def element_needs(tasks, packing):
-    """{place: the largest Needs of the tasks in that element}; elements with different needs are arrays of their own."""
-    found = {}
-    for task in tasks if packing.needs else ():
-        if task.name in packing.needs:
-            place = packing.place(task)
-            found[place] = larger(found.get(place, Needs()), packing.needs[task.name])
-    return found
+def made_array(key, name, elements, packing):
+    _, stage, template, parents = key
+    members = {index: in_turn(tasks, stage) for index, tasks in elements.items()}
+    throttle = packing.throttle if stage != "collect" else None
+    return Array(name, stage, template, members, parents, throttle,
+                 max(map(len, elements.values())))
 
 
 def one_after_another(arrays, row_of):
-    """The arrays; those of one throttled search follow each other. row_of: {array name: row of the plan}"""
+    """The arrays; those of one throttled search follow each other. row_of: {array name: row of the
+    plan}"""
     last = {}
     for place, array in enumerate(arrays):
         if array.stage == "trial" and array.throttle:
@@ -187,35 +154,28 @@ def group_name(key, groups):
 
 
 def in_turn(members, stage):
-    """The tasks of an element in the order in which they run; those of a row so that each result comes early:
-    what it is made from, then itself."""
+    """The tasks of an element in the order in which they run; those of a row so that each result
+    comes early: the tasks that it is made from, then itself."""
     if stage != "row":
         return tuple(members)
-    by_name, turns = {task.name: task for task in members}, {}
     inner = {parent for task in members for parent in task.parents}
-
-    def add(task):
-        for parent in task.parents:
-            if parent in by_name and parent not in turns:
-                add(by_name[parent])
-        turns[task.name] = task
-
-    for task in members:
-        if task.name not in inner:
-            add(task)
-    return tuple(turns.values())
+    results_first = sorted(members, key=lambda task: task.name in inner)
+    return tuple(parents_first({task.name: task for task in results_first}).values())
 
 
 def rows_of(tasks):
-    """{task name: number of its row}: what shares source, split and labels is a row; raises Refusal."""
+    """{task name: number of its row}: what shares source, split and labels is a row; raises
+    Refusal."""
     numbers, row_of = {}, {}
     for task in tasks:
         if task.stage != "collect":
             key = task.source, task.split, str(sorted(task.labels.items()))
             row_of[task.name] = numbers.setdefault(key, len(numbers))
     for task in tasks:
-        other = next((name for name in task.parents if row_of.get(name) != row_of.get(task.name)), None)
+        other = next((name for name in task.parents if row_of.get(name) != row_of.get(task.name)),
+                     None)
         if other and task.stage != "collect":
-            raise Refusal(f"--fuse: {task.name} is made from {other}, which belongs to another source, split or label",
+            raise Refusal(f"--fuse: {task.name} is made from {other}, which belongs to another "
+                          "source, split or label",
                           "leave out --fuse; --tasks_per_job K puts several tasks into a job, too")
     return row_of

@@ -6,29 +6,30 @@ Examples:
     python3 baseline_infer_improve.py --input_data_dir ml_data --input_model_dir model \
         --output_dir infer --y_col_name auc --calc_infer_scores true
 
-Files written to --output_dir: those above and param_log_file.txt; the scores only when asked for
+Files written to --output_dir: those above, the scores only if asked for, and param_log_file.txt
 Exit code: 0 done, 1 bad data, 2 unknown option or value.
 """
 import argparse
 import os
 import sys
 
-from baseline.model import MODEL_FILE, predict, read_model, read_responses
-from common.improve_files import (SCORE_NAMES, FileError, read_table, write_parameters, write_predictions,
-                           write_scores)
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from core.errors import FileError  # noqa: E402
+from core.improve_files import write_parameters  # noqa: E402
+from stages.baseline.model import MODEL_FILE, read_model, write_results  # noqa: E402
 
 
 def parse_arguments(argv):
     parser = argparse.ArgumentParser(
         prog="baseline_infer_improve", allow_abbrev=False,
         description="Predict the responses of the test split with a trained baseline model.")
-    parser.add_argument("--input_data_dir", required=True, metavar="DIR", help="output of preprocess")
-    parser.add_argument("--input_model_dir", required=True, metavar="DIR", help="output of train")
-    parser.add_argument("--output_dir", required=True, metavar="DIR", help="where to write")
+    for name, text in (("input_data_dir", "output of preprocess"),
+                       ("input_model_dir", "output of train"), ("output_dir", "where to write")):
+        parser.add_argument(f"--{name}", required=True, metavar="DIR", help=text)
     parser.add_argument("--y_col_name", default="auc", metavar="NAME",
                         help="response to predict (default: auc)")
     parser.add_argument("--calc_infer_scores", type=truth, default=False,
-                        metavar="true|false", help="write test_scores.json as well (default: false)")
+                        metavar="true|false", help="also write test_scores.json (default: false)")
     return parser.parse_args(argv)
 
 
@@ -41,26 +42,12 @@ def truth(text):
     raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
 
 
-def infer(args):
-    test_path = os.path.join(args.input_data_dir, "test_y_data.csv")
-    test = read_responses(test_path, args.y_col_name)
-    model = read_model(os.path.join(args.input_model_dir, MODEL_FILE), args.y_col_name)
-    predicted = predict(model, test.cells, test.drugs)
-    header, rows = read_table(test_path, ",")
-    write_predictions(os.path.join(args.output_dir, "test_y_data_predicted.csv"),
-                      header, rows, args.y_col_name, test.values, predicted)
-    if args.calc_infer_scores:
-        from common.metrics import regression_scores      # not needed without scores
-        scores = regression_scores(test.values, predicted)
-        write_scores(os.path.join(args.output_dir, "test_scores.json"),
-                     {name: scores[name] for name in SCORE_NAMES})
-
-
 def main(argv=None):
     args = parse_arguments(argv)
     try:
         write_parameters(args.output_dir, vars(args))
-        infer(args)
+        model = read_model(os.path.join(args.input_model_dir, MODEL_FILE), args.y_col_name)
+        write_results(model, args.input_data_dir, "test", args.output_dir, args.calc_infer_scores)
     except FileError as error:
         print(f"baseline_infer_improve: error: {error}", file=sys.stderr)
         return 1

@@ -7,7 +7,7 @@ Examples:
         --train_split_file gCSI_split_0_train.txt --val_split_file gCSI_split_0_val.txt \
         --test_split_file CCLE_all.txt --y_col_name auc
 
-Files written to --output_dir: param_log_file.txt, train_y_data.csv, val_y_data.csv, test_y_data.csv
+Files written to --output_dir: those above and param_log_file.txt
 Exit code: 0 done, 1 bad data, 2 unknown option.
 """
 import argparse
@@ -16,10 +16,13 @@ import os
 import sys
 from contextlib import ExitStack
 
-from common.improve_files import FileError, read_split, read_table, reading, whole_file, write_parameters
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from core.errors import FileError  # noqa: E402
+from core.files import whole_file  # noqa: E402
+from core.improve_files import (  # noqa: E402
+    read_split, read_table, response_rows, write_parameters)
 
 STAGES = ("train", "val", "test")
-ID_COLUMN = "split_id"       # in response.tsv of IMPROVE's development library
 EMPTY = {"", "na", "n/a", "nan", "null", "none", "<na>"}     # what pandas reads as a missing value
 
 
@@ -36,85 +39,43 @@ def parse_arguments(argv):
                         help="response to predict; rows without it are left out (default: auc)")
     parser.add_argument("--splits_dir", default="splits", metavar="DIR",
                         help="folder of the split files in input_dir (default: splits)")
+    parser.add_argument("--y_data_file", default="response.tsv", metavar="FILE",
+                        help="responses: a name in y_data or a path (default: response.tsv)")
     return parser.parse_args(argv)
 
 
-def split_path(args, stage):
-    """Returns the path of a stage's split file; an absolute one stays as it is."""
-    return os.path.join(args.input_dir, args.splits_dir, getattr(args, f"{stage}_split_file"))
-
-
-def stages_by_id(paths):
-    """Returns split id -> the stages that want its row (twice where a file names it twice).
-
-    paths: stage -> split file.
-    """
-    stages = {}
-    for stage, path in paths.items():
-        ids = read_split(path)
-        if not ids:
-            raise FileError(f"{path}: holds no row numbers")
-        for split_id in ids:
-            stages.setdefault(split_id, []).append(stage)
-    return stages
-
-
-def wanted_rows(path, header, stages):
-    """Yields (split id, row of texts) of response.tsv for each id in `stages` that it has."""
-    with reading(path):
-        if ID_COLUMN in header:
-            yield from rows_by_id(path, header.index(ID_COLUMN), stages)
-        else:
-            yield from rows_by_number(path, len(header), stages)
-
-
-def rows_by_id(path, column, stages):
-    for row in read_table(path, "\t")[1]:
-        if row[column].isdecimal() and int(row[column]) in stages:
-            yield int(row[column]), row
-
-
-def rows_by_number(path, width, stages):
-    """Takes only the wanted lines apart: a study is a small part of 600,000 rows."""
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        numbered = enumerate(filter(str.strip, file), -1)      # the header is line -1
-        chosen = (line for number, line in numbered if number in stages)
-        for number, row in zip(sorted(stages), csv.reader(chosen, delimiter="\t")):
-            if len(row) != width:
-                raise FileError(f"{path}: row {number} has {len(row)} columns, the header {width}")
-            yield number, row
-
-
 def write_responses(paths, response_path, y_col_name, output_dir):
-    """Writes the y-data files; returns stage -> number of rows with a response."""
-    header, stages = read_table(response_path, "\t")[0], stages_by_id(paths)
+    """Writes the y-data files; returns stage -> number of rows with a response.
+
+    paths: stage -> split file. A row is written as often as a split file names it.
+    """
+    header, stages = read_table(response_path, "\t")[0], {}
+    for stage, path in paths.items():
+        for split_id in read_split(path):
+            stages.setdefault(split_id, []).append(stage)
     if y_col_name not in header:
         raise FileError(f"{response_path}: has no column {y_col_name!r}")
     y, counts = header.index(y_col_name), dict.fromkeys(STAGES, 0)
     with ExitStack() as files:
-        writers = {stage: table_writer(files, output_dir, stage, header) for stage in STAGES}
-        for split_id, row in wanted_rows(response_path, header, stages):
-            for stage in stages.pop(split_id, ()):
+        writers = {stage: csv.writer(files.enter_context(whole_file(os.path.join(
+            output_dir, f"{stage}_y_data.csv"))), lineterminator="\n") for stage in STAGES}
+        for writer in writers.values():
+            writer.writerow(header)
+        for split_id, row in response_rows(response_path, stages):
+            for stage in stages[split_id]:
                 if row[y].strip().lower() not in EMPTY:
                     writers[stage].writerow(row)
                     counts[stage] += 1
+            stages[split_id] = ()
         check_complete(paths, response_path, y_col_name, stages, counts)
     return counts
 
 
-def table_writer(files, output_dir, stage, header):
-    """Returns a csv writer of a y-data file, which `files`, an ExitStack, completes."""
-    path = os.path.join(output_dir, f"{stage}_y_data.csv")
-    writer = csv.writer(files.enter_context(whole_file(path)), lineterminator="\n")
-    writer.writerow(header)
-    return writer
-
-
-def check_complete(paths, response_path, y_col_name, missing, counts):
-    """Refuses ids without a row (`missing`: id -> stages) and stages without a response."""
-    if missing:
-        split_id = min(missing)
-        raise FileError(f"{paths[missing[split_id][0]]}: row {split_id} is not in {response_path}")
+def check_complete(paths, response_path, y_col_name, stages, counts):
+    """Refuses ids without a row (they have stages still) and stages without a response."""
+    missing = min((split_id for split_id in stages if stages[split_id]), default=None)
+    if missing is not None:
+        raise FileError(f"{paths[stages[missing][0]]}: row {missing} is not in {response_path}")
     for stage in STAGES:
         if not counts[stage]:
             raise FileError(f"{paths[stage]}: none of its rows has a value of {y_col_name!r}")
@@ -122,10 +83,11 @@ def check_complete(paths, response_path, y_col_name, missing, counts):
 
 def main(argv=None):
     args = parse_arguments(argv)
+    splits = {stage: os.path.join(args.input_dir, args.splits_dir,     # absolute ones stay
+                                  getattr(args, f"{stage}_split_file")) for stage in STAGES}
     try:
         write_parameters(args.output_dir, vars(args))
-        counts = write_responses({stage: split_path(args, stage) for stage in STAGES},
-                                 os.path.join(args.input_dir, "y_data", "response.tsv"),
+        counts = write_responses(splits, os.path.join(args.input_dir, "y_data", args.y_data_file),
                                  args.y_col_name, args.output_dir)
     except FileError as error:
         print(f"baseline_preprocess_improve: error: {error}", file=sys.stderr)

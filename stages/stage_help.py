@@ -1,26 +1,28 @@
-"""stage_help: runs a stage script with the words that it is given, for the launchers' --check.
+"""stage_help: runs a stage script inside its environment, for the launchers' --check.
 
-    SCRIPT WORDS... --help -> its help, or why it cannot be imported in this environment
+    SCRIPT ARGS... --help -> its help, or why it cannot be imported there
 
-run_model.sh --check_env ENV SCRIPT WORDS... calls it inside the environment.
+run_model.sh --check_env ENV SCRIPT ARGS... calls it. The script runs in its own folder, like tasks.
 
-Exit code: 99 a module that the script imports is missing, 98 a syntax error, or one that is too new for this Python
-(launcher/checking/stage_help.py knows these numbers, too); else the script's own.
+Exit code: 99 if the script, or a module that it imports, is missing or too new for this Python;
+else the script's own. --check knows this number.
 """
 import os
 import runpy
 import sys
 
-NOT_IMPORTED, NO_SYNTAX = 99, 98
+NOT_IMPORTED = 99
 
 
 def main(argv):
-    sys.argv, sys.path[0] = argv, os.path.dirname(os.path.abspath(argv[0]))
+    sys.argv = [os.path.abspath(argv[0]), *argv[1:]]
+    sys.path[0] = os.path.dirname(sys.argv[0])
+    os.chdir(sys.path[0])
     try:
-        runpy.run_path(argv[0], run_name="__main__")
+        runpy.run_path(sys.argv[0], run_name="__main__")
     except (ImportError, SyntaxError) as error:
         sys.stderr.write("{}: {}\n".format(type(error).__name__, error))
-        return NO_SYNTAX if isinstance(error, SyntaxError) else NOT_IMPORTED
+        return NOT_IMPORTED
     return 0
 
 

@@ -3,8 +3,8 @@ import json
 import os
 import sys
 
-from launcher import whole_file
-from tests.support import REPOSITORY, TOY_MODEL, WorkCase, wait_for, write_benchmark
+from core.tree import read_status
+from tests.support import REPOSITORY, TOY, WorkCase, wait_for, write_benchmark
 
 LOCAL = ("--executor", "local")
 ALL = 20   # tasks of the tiny benchmark's campaign
@@ -16,8 +16,8 @@ class CampaignCase(WorkCase):
         write_benchmark(self.path("raw"), ("A", "B"))
 
     def command(self, *arguments):
-        return [sys.executable, os.path.join(REPOSITORY, "workflow_csa.py"), "--model", "toy", "--model_dir", TOY_MODEL,
-                "--input_dir", "raw", "--output_dir", "out", *LOCAL, *arguments]
+        return [sys.executable, os.path.join(REPOSITORY, "workflow_csa.py"), *TOY, *LOCAL,
+                *arguments]
 
     def start_campaign(self, *arguments, **settings):
         return self.start(*self.command(*arguments), TOY_STARTS=self.path("starts.txt"), **settings)
@@ -26,18 +26,22 @@ class CampaignCase(WorkCase):
         """(exit code, {task name: (state, reason)})"""
         ended = self.run_toy(*LOCAL, "--status", "--json")
         self.assertNotIn("Traceback", ended.err)
-        return ended.code, {task["name"]: (task["state"], task["reason"]) for task in json.loads(ended.out)["tasks"]}
+        return ended.code, {task["name"]: (task["state"], task["reason"])
+                            for task in json.loads(ended.out)["tasks"]}
 
     def states(self):
         return {name: state for name, (state, _) in self.status()[1].items()}
 
     def wait_for_state(self, name, state):
-        path = self.path("out", name, "stage_status.json")
-        wait_for(lambda: (whole_file.read_json(path) or {}).get("state") == state, f"{name} {state}")
-        return whole_file.read_json(path)
+        def found():
+            status = read_status(self.path("out", name), self.path("out"))
+            return status is not None and status.state == state
+        wait_for(found, f"{name} {state}")
+        return self.status_of(name)
 
     def started(self):
-        return sorted(row[2] for row in self.starts()) if os.path.exists(self.path("starts.txt")) else []
+        is_there = os.path.exists(self.path("starts.txt"))
+        return sorted(row[2] for row in self.starts()) if is_there else []
 
     def assert_no_traceback(self, ended):
         self.assertNotIn("Traceback", ended.err, ended)

@@ -9,7 +9,7 @@ import unittest
 
 import tests  # noqa: F401  (puts stages/ on the path)
 
-import collect_scores  # noqa: E402
+from stages import collect_scores  # noqa: E402
 from tests.made_tree import Campaign  # noqa: E402
 
 

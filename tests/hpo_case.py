@@ -1,13 +1,15 @@
 """hpo_case: searches of the toy model in one parameter, best at a learning rate of 0.3."""
 import collections
+import glob
 import json
-import os
 
-from tests.support import WorkCase, write_benchmark
+from tests.support import TOY, WorkCase, write_benchmark
 
 LOCAL = ("--executor", "local")
 RATE = {"name": "learning_rate", "type": "float", "min": 0.0, "max": 1.0, "default": 0.9}
-CHOICES = {"name": "learning_rate", "type": "categorical", "choices": [0.1, 0.2, 0.3], "default": 0.2}
+CHOICES = {"name": "learning_rate", "type": "categorical", "choices": [0.1, 0.2, 0.3],
+           "default": 0.2}
+ARGUMENTS = (*TOY, "--hyperparameter_file", "space.json", "--source", "A")
 
 
 class HpoCase(WorkCase):
@@ -17,14 +19,21 @@ class HpoCase(WorkCase):
         self.write("space.json", json.dumps([RATE]))
 
     def run_hpo(self, *arguments, **settings):
-        return self.run_toy("--hyperparameter_file", "space.json", "--source", "A", *arguments, workflow="hpo", **settings)
+        return self.run_workflow("hpo", *ARGUMENTS, *arguments, **settings)
+
+    def search(self, trials, *arguments, code=0, **settings):
+        """A search of so many trials on this machine, which ends with this exit code."""
+        ended = self.run_hpo(*LOCAL, "--max_evals", str(trials), *arguments,
+                             TOY_STARTS=self.path("starts.txt"), **settings)
+        self.assertEqual(ended.code, code, ended)
+        return ended
 
     def trials(self, source="A"):
         """{number: content of trial.json} of the trials that have one."""
-        folder = self.path("out", source, "trials")
-        return {int(name): json.loads(self.read("out", source, "trials", name, "trial.json"))
-                for name in sorted(os.listdir(folder)) if os.path.exists(os.path.join(folder, name, "trial.json"))}
+        paths = sorted(glob.glob(self.path("out", source, "trials/*/trial.json")))
+        return {int(path.split("/")[-2]): json.loads(self.read(path)) for path in paths}
 
     def trained(self):
         """{number: how often its training was started}"""
-        return collections.Counter(int(name.split("/")[2]) for _, stage, name in self.starts() if stage == "train")
+        return collections.Counter(int(name.split("/")[2])
+                                   for _, stage, name in self.starts() if stage == "train")

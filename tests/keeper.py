@@ -1,73 +1,83 @@
-"""keeper: ends all that the tests have started, when the test process has ended by any cause, also kill -9.
+"""keeper: ends all that the tests have started when the test process has ended, also by kill -9.
 
-    python3 -m unittest  ->  keeper (a process of its own session) looks whether its parent lives
-                         ->  everything else carries TESTS_OF in its environment: daemons, jobs, campaigns
+    python3 -m unittest  ->  keeper, a process of its own session, polls whether its parent lives
+                         ->  all else has TESTS_OF=DIRECTORY in its environment: daemons, jobs, runs
 
-A process that has left its parents, as the tasks of a Slurm job and of a killed launcher have, still
-has the environment that it was started with. Temporary directories of a killed run stay.
+A process that left its parents, such as a task of a Slurm job or of a killed launcher, still has
+the environment that it was started with. DIRECTORY holds all temporary files of the tests.
 """
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
-MARK = "TESTS_OF"       # names the test process; set by tests/__init__.py
-PATIENCE = 30           # seconds: what cannot be ended in this time hangs in the kernel
+MARK = "TESTS_OF"       # names the temporary directory of a test process
+PATIENCE = 30           # seconds; a process that outlives them hangs in the kernel
 
 
 def start():
-    """Marks this process and all that it will start. In a process that another test process has started: nothing."""
+    """Marks this process and all that it will start, unless another test process has done so."""
     if MARK in os.environ:
         return
-    mark = f"{os.getpid()}.{time.time():.6f}"
-    # The keeper itself has no mark, and no ^C of the terminal reaches it.
-    subprocess.Popen([sys.executable, "-S", os.path.abspath(__file__), str(os.getpid()), mark], start_new_session=True,
-                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    os.environ[MARK] = mark
+    directory = tempfile.mkdtemp(prefix="tests.")
+    os.chmod(directory, 0o755)      # some tests become another user
+    # The keeper itself has no mark, and ^C at the terminal does not reach it.
+    subprocess.Popen([sys.executable, "-S", os.path.abspath(__file__), str(os.getpid()), directory],
+                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                     stderr=subprocess.DEVNULL, start_new_session=True)
+    os.environ[MARK] = os.environ["TMPDIR"] = tempfile.tempdir = directory
 
 
-def marked(marks):
-    """Process numbers of all that have one of these words in their environment."""
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and not marks.isdisjoint(environment_of(name))]
-
-
-def environment_of(pid):
-    return read_words(pid, "environ")
-
-
-def read_words(pid, name):
+def read_proc(pid, name):
     try:
         with open(f"/proc/{pid}/{name}", "rb") as file:
-            return file.read().split(b"\0")
+            return file.read()
     except OSError:
-        return []
+        return b""      # it has ended, or is another user's
 
 
-def marks_of_steps(pid):
-    """slurmd gives a slurmstepd a new environment, with its own configuration and without our mark."""
-    words = read_words(pid, "cmdline") or [b""]
-    if os.path.basename(words[0]) == b"slurmd" and b"-f" in words:
-        return {b"SLURM_CONF=" + words[words.index(b"-f") + 1]}
-    return set()
+def processes():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def main(parent, mark):
+def marked(mark):
+    """Numbers of the processes with a mark (bytes) in their environment. A slurmstepd has its
+    cluster's configuration there, or overwrites it: then it is known by the job it has started."""
+    found = {pid for pid in processes() if mark in read_proc(pid, "environ")}
+    return found | set(filter(is_step, map(parent_of, found)))
+
+
+def is_step(pid):
+    return read_proc(pid, "comm") == b"slurmstepd\n"
+
+
+def parent_of(pid):
+    fields = read_proc(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[1]) if len(fields) > 1 else 0
+
+
+def end(pid, number=signal.SIGKILL):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass            # it has just ended
+
+
+def main(parent, directory):
     while os.getppid() == parent:
         time.sleep(0.2)
-    deadline, marks = time.time() + PATIENCE, {f"{MARK}={mark}".encode()}
-    # Again and again: a daemon may start something while the others are ended.
-    while time.time() < deadline:
-        left = marked(marks)
-        if not left:
-            return
+    deadline = time.time() + PATIENCE
+    left = marked(directory.encode())
+    # Again and again: a daemon may start a process while the others are ended.
+    while left and time.time() < deadline:
         for pid in left:
-            marks |= marks_of_steps(pid)
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass    # it ended with its parent
+            end(pid)
         time.sleep(0.05)
+        left = marked(directory.encode())
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""made_tree: a results tree as the launcher and the runner leave it, written without running anything."""
+"""made_tree: a results tree as the launcher and the runner leave it, written without running
+anything."""
 import json
 import os
 import shutil
@@ -11,41 +12,42 @@ a,d4,0.8,0.8,0.5
 a,d5,0.9,0.9,0.9
 """
 
+KEPT = ("stamp", "arguments", "script_fingerprint", "read_files")     # of an input, in made_from
+
 
 class Campaign:
     """A CSA tree under a temporary directory, written as launcher and runner write it."""
 
-    def __init__(self, out, written_for=None, epochs="5"):
-        self.out, self.written_for, self.epochs = out, written_for or out, epochs
-        self.stamps, self.launch = 0, ""
+    def __init__(self, out, epochs="5"):
+        self.out, self.epochs, self.stamps, self.launch = out, epochs, 0, ""
 
-    def words(self, stage, name, inputs):
-        words = ["none", f"/repo/stages/baseline_{stage}_improve.py"] + inputs
-        words += ["--output_dir", f"{self.written_for}/{name}"]
-        return words + (["--epochs", self.epochs] if stage == "train" else [])
-
-    def entry(self, stage, name, source, target, split, parents, inputs):
-        return {"name": name, "stage": stage, "source": source, "target": target, "split": split,
-                "size": None, "array": stage, "index": 0, "parents": parents, "run": True,
-                "words": self.words(stage, name, inputs)}
+    def entry(self, stage, name, row, parents, arguments):
+        """The task of a plan.json; row: (source, target, split)."""
+        if stage == "train":
+            arguments = dict(arguments, epochs=self.epochs)
+        return {"name": name, "stage": stage, "environment": "none",
+                "script": f"/repo/stages/baseline_{stage}_improve.py",
+                "arguments": dict(arguments, output_dir=name), "parents": parents,
+                "source": row[0], "target": row[1], "split": row[2], "size": None,
+                "array": stage, "index": 0, "run": True}
 
     def entries(self, sources, targets, splits=(0,)):
         """Returns the plan entries of all pairs; a model is trained on its first target's data."""
-        found, at = [], self.written_for
+        found = []
         for source in sources:
             for split in splits:
                 model = f"models/{source}/split_{split}"
                 data = [f"ml_data/{source}-{target}/split_{split}" for target in targets]
-                found += [self.entry("preprocess", name, source, target, split, [],
-                                     ["--input_dir", "/raw", "--test_split_file", f"{target}.txt"])
-                          for name, target in zip(data, targets)]
-                found.append(self.entry("train", model, source, None, split, data[:1],
-                                        ["--input_dir", f"{at}/{data[0]}"]))
-                found += [self.entry("infer", f"infer/{source}-{target}/split_{split}", source,
-                                     target, split, [model, name],
-                                     ["--input_data_dir", f"{at}/{name}",
-                                      "--input_model_dir", f"{at}/{model}"])
-                          for name, target in zip(data, targets)]
+                rows = [(source, target, split) for target in targets]
+                found += [self.entry("preprocess", name, row, [], {
+                    "input_dir": "/raw", "train_split_file": f"{source}.txt",
+                    "test_split_file": f"{row[1]}.txt"}) for name, row in zip(data, rows)]
+                found.append(self.entry("train", model, (source, "", split), data[:1],
+                                        {"input_dir": data[0]}))
+                found += [self.entry("infer", f"infer/{source}-{row[1]}/split_{split}", row,
+                                     [model, name],
+                                     {"input_data_dir": name, "input_model_dir": model})
+                          for name, row in zip(data, rows)]
         return found
 
     def plan(self, launch, entries, file="plan.json", **more):
@@ -63,8 +65,10 @@ class Campaign:
             made = {name: self.status_of(name) for name in entry["parents"]}
             content = {"state": "done", "reason": "", "exit_code": 0, "files": {}, "attempt": 1,
                        "stamp": f"stamp {self.stamps} of {entry['name']}",
-                       "words": entry["words"], "launch": self.launch, "started": "2026-01-01T00:00:00Z",
-                       "made_from": {name: {"stamp": it["stamp"], "words": it["words"]}
+                       "environment": "none", "script": entry["script"],
+                       "arguments": entry["arguments"], "launch": self.launch,
+                       "started": "2026-01-01T00:00:00Z",
+                       "made_from": {name: {key: it.get(key) for key in KEPT}
                                      for name, it in made.items()}}
             content.update(status)
             self.write(entry["name"] + "/stage_status.json", json.dumps(content))
@@ -80,11 +84,17 @@ class Campaign:
         with open(os.path.join(self.out, name, "stage_status.json"), encoding="utf-8") as file:
             return json.load(file)
 
+    def change(self, name, **changes):
+        """Changes keys of a status."""
+        self.write(name + "/stage_status.json", json.dumps(dict(self.status_of(name), **changes)))
+
     def write(self, name, text):
         write(os.path.join(self.out, name), text)
 
-    def remove(self, name):
-        shutil.rmtree(os.path.join(self.out, name))
+    def remove(self, *names):
+        for name in names:
+            path = os.path.join(self.out, name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
 
 
 def write(path, text):

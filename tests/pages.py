@@ -1,6 +1,7 @@
 """pages: what the tests take out of README.md and docs/*.md.
 
-    page -> code_blocks -> {file name in the first line: text}       page -> commands -> [(command, output)]
+    page -> code_blocks -> {file name in the first line: text}
+    page -> commands -> [(command, output)]
 """
 import os
 import re
@@ -14,7 +15,8 @@ def read_page(name):
 
 
 def code_blocks(name):
-    """The ```python blocks of a page, by the file that each names: `# NAME.py: ...`, or its docstring's first word."""
+    """The ```python blocks of a page, by the file that each names: `# NAME.py: ...`, or the first
+    word of its docstring."""
     blocks = re.findall(r"^```python\n(.*?)^```$", read_page(name), re.MULTILINE | re.DOTALL)
     return {file_of(block): block for block in blocks}
 
@@ -25,7 +27,7 @@ def file_of(block):
 
 
 def commands(name):
-    """[(command, [lines of its output])] of a page's indented blocks: a command stands behind `$ `."""
+    """[(command, [lines of its output])] of a page's indented blocks; a command follows `$ `."""
     found, output = [], None
     for line in read_page(name).split("\n"):
         if line.startswith("    $ "):

@@ -1,33 +1,36 @@
-"""model: predicts a response from who the drug and the cell line are, without features.
+"""model: predicts a response from the names of drug and cell line, without features.
 
-    *_y_data.csv -> read_responses -> train_model -> Model -> predict -> predicted values
-                                                     └─> write_model, read_model
+    *_y_data.csv -> responses_of -> train_model -> Model -> predict -> predicted values
+                  a model's file -> read_model -> Model
 
     response = mean + cell line's effect + drug's effect + sum over k of their k-th factors' product
 
-the biased matrix factorization of Koren, Bell and Volinsky 2009 (IEEE Computer
-42(8):30-37), trained by minibatch stochastic gradient descent on the squared
-error. A drug or cell line that was not in the training data has effect and
-factors 0: then what is known of the other one counts, at last the mean.
+the biased matrix factorization of Koren, Bell and Volinsky 2009 (IEEE Computer 42(8):30-37),
+trained by minibatch stochastic gradient descent on the squared error. An unseen drug or cell line
+has effect and factors 0: it contributes nothing, and if both are unseen the prediction is the mean.
 
 Examples:
-    model = train_model(read_responses("train_y_data.csv", "auc"),
-                        read_responses("val_y_data.csv", "auc"), DEFAULTS._replace(latent_dim=8))
-    predicted = predict(model, ["ACH-000001"], ["Drug_7"])
+    model = train_model(responses_of("train_y_data.csv", "auc"),
+                        responses_of("val_y_data.csv", "auc"), DEFAULTS._replace(latent_dim=8))
+    predicted = predict(model, ["Drug_7"], ["ACH-000001"])
 
-The same seed gives the same weights under every Python: chance is
-Random.random() alone, and sums are math.fsum or a fixed order of additions.
+The same seed gives the same weights under every Python: chance is Random.random() alone, and sums
+are math.fsum or a fixed order of additions.
 """
-import json
 import math
+import os
 from collections import Counter, namedtuple
+from itertools import chain
 from operator import mul, sub
 from random import Random
 
-from common.improve_files import FileError, read_table, reading, write_whole
+from core.errors import FileError
+from core.files import read_json
+from core.improve_files import (SCORE_NAMES, read_responses, read_table, write_predictions,
+                                write_scores)
+from core.metrics import regression_scores, squares
 
 MODEL_FILE = "baseline_model.json"
-CELL_COLUMN, DRUG_COLUMN = "improve_sample_id", "improve_chem_id"
 RATE = 60.0       # a step is RATE * learning_rate of the gradient: 1e-6 is then far too slow and
                   # 1e-2 about too fast, the range in which IMPROVE tunes neural networks
 LARGEST = 1e100   # response; squares and sums of larger ones leave the range of floats
@@ -44,8 +47,6 @@ DEFAULTS = Settings(
     weight_decay=0.01,      # pull of effects and factors toward 0
     seed=0)
 
-# cells, drugs: lists of names; values: list of numbers; one entry a row in each
-Responses = namedtuple("Responses", "cells drugs values")
 # mean, spread: of the training responses. cells, drugs: name -> [effect, factor 1, factor 2, ...],
 # where effects are in units of the spread
 Model = namedtuple("Model", "y_col_name mean spread cells drugs")
@@ -58,47 +59,23 @@ class TrainingError(Exception):
     """One sentence: why no model came out of training."""
 
 
-# ---- reading
-
-def read_responses(path, y_col_name):
-    """Returns the Responses of a *_y_data.csv file.
-
-    FileError: no such column, no rows, a response that is not a number.
-    """
-    header, rows = read_table(path, ",")
-    for name in (CELL_COLUMN, DRUG_COLUMN, y_col_name):
-        if name not in header:
-            raise FileError(f"{path}: has no column {name!r}")
-    cell, drug, y = map(header.index, (CELL_COLUMN, DRUG_COLUMN, y_col_name))
-    responses, names = Responses([], [], []), {}
-    for row in rows:
-        # one text per name, not per row: 230,000 rows name 1,200 things
-        responses.cells.append(names.setdefault(row[cell], row[cell]))
-        responses.drugs.append(names.setdefault(row[drug], row[drug]))
-        responses.values.append(response_value(path, y_col_name, row[y]))
-    if not responses.values:
-        raise FileError(f"{path}: holds no responses, only a header")
+def responses_of(path, y_col_name):
+    """Returns the Responses of a *_y_data.csv file; FileError, also if a row has no number."""
+    responses = read_responses(path, y_col_name)
+    if len(responses.values) < sum(1 for _ in read_table(path, ",")[1]):
+        raise FileError(f"{path}: some rows have no number as {y_col_name}")
+    if max(map(abs, responses.values)) >= LARGEST:
+        raise FileError(f"{path}: some {y_col_name} is not within {LARGEST:g}")
     return responses
-
-
-def response_value(path, y_col_name, text):
-    """Returns the number that a field of a table holds."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not abs(value) < LARGEST:
-        raise FileError(f"{path}: {y_col_name} {text[:40]!r} is not a number within {LARGEST:g}")
-    return value
 
 
 # ---- predicting
 
-def predict(model, cells, drugs):
-    """Returns the predicted responses of pairs of cell line and drug, a list of numbers."""
+def predict(model, drugs, cells):
+    """Returns the predicted responses of pairs of drug and cell line, a list of numbers."""
     unknown = [0.0] * len(next(iter(model.cells.values())))
     predicted = []
-    for cell, drug in zip(cells, drugs):
+    for drug, cell in zip(drugs, cells):
         cell_weights = model.cells.get(cell, unknown)
         drug_weights = model.drugs.get(drug, unknown)
         value = cell_weights[0] + drug_weights[0]
@@ -108,59 +85,72 @@ def predict(model, cells, drugs):
     return predicted
 
 
+def write_results(model, data_dir, part, output_dir, scores=True):
+    """Predicts the part, 'val' or 'test', of a data directory: writes predictions and scores."""
+    path = os.path.join(data_dir, f"{part}_y_data.csv")
+    drugs, cells, true = responses_of(path, model.y_col_name)
+    predicted = predict(model, drugs, cells)
+    header, rows = read_table(path, ",")
+    write_predictions(os.path.join(output_dir, f"{part}_y_data_predicted.csv"), header, rows,
+                      model.y_col_name, true, predicted)
+    if scores:
+        found = regression_scores(true, predicted)
+        write_scores(os.path.join(output_dir, f"{part}_scores.json"),
+                     {name: found[name] for name in SCORE_NAMES})
+
+
 # ---- training
 
 def train_model(train, validation, settings=DEFAULTS, y_col_name="auc", report=None):
     """Returns the Model with the smallest squared error on the validation responses.
 
-    train, validation: Responses. report: called with a line of text after each
-    epoch. TrainingError: the weights grew without limit.
+    train, validation: Responses. report: called with a line of text after each epoch.
+    TrainingError: the weights grew without limit.
     """
     uniform = Random(settings.seed).random
-    mean, spread = _mean_and_spread(train.values)
+    mean = math.fsum(train.values) / len(train.values)
+    spread = math.sqrt(_mean_square([value - mean for value in train.values]))
     weights = _start_weights(train, settings.latent_dim, uniform)
     rows = _indexed(train, weights, mean, spread)
     checks = _indexed(validation, weights, mean, spread)
     best, best_error, best_epoch = None, math.inf, 0
     for epoch in range(1, settings.epochs + 1):
-        _train_epoch(weights.columns, _shuffled(rows, uniform), settings)
+        shuffled = _shuffled(rows, uniform)
+        for first in range(0, len(train.values), settings.batch_size):
+            batch = [values[first:first + settings.batch_size] for values in shuffled]
+            _train_batch(weights.columns, *batch, settings)
         error = _mean_square(_errors(weights.columns, *checks)[0])
         if not math.isfinite(error):
-            raise _divergence(settings)
+            break
         if report:
             report(f"epoch {epoch}: validation mse {error * spread * spread:.6g}")
         if error < best_error:
             best, best_error, best_epoch = _named(weights), error, epoch
         elif epoch - best_epoch >= settings.patience:
             break
-    return _checked(Model(y_col_name, mean, spread, *best), settings)
-
-
-def _mean_and_spread(values):
-    """Returns mean and standard deviation."""
-    mean = math.fsum(values) / len(values)
-    squares = [(value - mean) * (value - mean) for value in values]
-    return mean, math.sqrt(math.fsum(squares) / len(values))
+    model = Model(y_col_name, mean, spread, *best) if math.isfinite(error) else None
+    if model is None or not _is_finite(model):
+        raise TrainingError("training diverged: "
+                            f"learning rate {settings.learning_rate:g} is too high")
+    return model
 
 
 def _start_weights(train, latent_dim, uniform):
     """Returns Weights with effects 0 and small random factors, one sign as likely as the other."""
-    cell_index = {name: index for index, name in enumerate(sorted(set(train.cells)))}
-    drug_index = {name: index for index, name in enumerate(sorted(set(train.drugs)))}
-    sizes = len(cell_index), len(drug_index)
-    columns = [tuple([0.0] * (size + 1) for size in sizes)]
+    indices = [{name: index for index, name in enumerate(sorted(set(names)))}
+               for names in (train.cells, train.drugs)]
+    columns = [tuple([0.0] * (len(index) + 1) for index in indices)]
     for _ in range(latent_dim):
-        columns.append(tuple([START * (2.0 * uniform() - 1.0) for _ in range(size)] + [0.0]
-                             for size in sizes))
-    return Weights(cell_index, drug_index, columns)
+        columns.append(tuple([START * (2.0 * uniform() - 1.0) for _ in index] + [0.0]
+                             for index in indices))
+    return Weights(*indices, columns)
 
 
 def _indexed(responses, weights, mean, spread):
     """Returns three lists: cell and drug indices, responses in units of the spread."""
-    unknown_cell, unknown_drug = len(weights.cell_index), len(weights.drug_index)
-    return ([weights.cell_index.get(name, unknown_cell) for name in responses.cells],
-            [weights.drug_index.get(name, unknown_drug) for name in responses.drugs],
-            [(value - mean) / (spread or 1.0) for value in responses.values])
+    indices = [[index.get(name, len(index)) for name in names] for index, names in (
+        (weights.cell_index, responses.cells), (weights.drug_index, responses.drugs))]
+    return (*indices, [(value - mean) / (spread or 1.0) for value in responses.values])
 
 
 def _shuffled(rows, uniform):
@@ -172,31 +162,27 @@ def _shuffled(rows, uniform):
     return tuple(list(map(values.__getitem__, order)) for values in rows)
 
 
-def _train_epoch(columns, rows, settings):
-    for first in range(0, len(rows[0]), settings.batch_size):
-        batch = [values[first:first + settings.batch_size] for values in rows]
-        _train_batch(columns, *batch, step=RATE * settings.learning_rate,
-                     weight_decay=settings.weight_decay)
+def _train_batch(columns, cells, drugs, values, settings):
+    """Moves each weight of a batch by a step times the mean of its gradient over its rows.
 
-
-def _train_batch(columns, cells, drugs, values, step, weight_decay):
-    """Moves each weight of a batch by `step` times the mean of its gradient over its rows.
-
-    All gradients are taken at the weights before the batch. The lists are
-    processed as wholes (map of built-in functions), which is what makes pure
-    Python fast enough.
+    All gradients are taken at the weights before the batch. The lists are processed as wholes (map
+    of built-in functions), which is what makes pure Python fast enough.
     """
     errors, gathered = _errors(columns, cells, drugs, values)
-    cell_steps, drug_steps = _steps(cells, step), _steps(drugs, step)
-    cell_pulls = [weight_decay * of_row for of_row in cell_steps]
-    drug_pulls = [weight_decay * of_row for of_row in drug_steps]
-    cell_errors = list(map(mul, errors, cell_steps))
-    drug_errors = list(map(mul, errors, drug_steps))
     ones = [1.0] * len(cells)       # an effect is a factor whose counterpart is always 1
     slopes = [(ones, ones)] + [(of_drugs, of_cells) for of_cells, of_drugs in gathered[1:]]
-    for column, now, slope in zip(columns, gathered, slopes):
-        _move(column[0], cells, now[0], slope[0], cell_errors, cell_pulls)
-        _move(column[1], drugs, now[1], slope[1], drug_errors, drug_pulls)
+    for side, indices in enumerate((cells, drugs)):
+        # the rows of the batch that share a weight share its step
+        shares = {index: RATE * settings.learning_rate / count
+                  for index, count in Counter(indices).items()}
+        steps = list(map(shares.__getitem__, indices))
+        own_errors = list(map(mul, errors, steps))
+        pulls = [settings.weight_decay * step for step in steps]
+        for column, now, slope in zip(columns, gathered, slopes):
+            weights = column[side]
+            changes = map(sub, map(mul, own_errors, slope[side]), map(mul, pulls, now[side]))
+            for index, change in zip(indices, changes):
+                weights[index] += change
 
 
 def _errors(columns, cells, drugs, values):
@@ -209,70 +195,35 @@ def _errors(columns, cells, drugs, values):
     return list(errors), gathered
 
 
-def _steps(indices, step):
-    """Returns `step` divided by the number of rows in the batch that share the row's weight."""
-    shares = {index: step / count for index, count in Counter(indices).items()}
-    return list(map(shares.__getitem__, indices))
-
-
-def _move(weights, indices, now, slopes, errors, pulls):
-    changes = map(sub, map(mul, errors, slopes), map(mul, pulls, now))
-    for index, change in zip(indices, changes):
-        weights[index] += change
-
-
 def _mean_square(errors):
-    try:
-        return math.fsum(map(mul, errors, errors)) / len(errors)
-    except OverflowError:
-        return math.inf
-
-
-def _divergence(settings):
-    return TrainingError(f"training diverged: learning rate {settings.learning_rate:g} is too high")
+    return squares(errors) / len(errors)
 
 
 def _named(weights):
     """Returns (cells, drugs): name -> [effect, factor 1, ...] as they are now."""
-    of_cells = zip(*(column[0] for column in weights.columns))
-    of_drugs = zip(*(column[1] for column in weights.columns))
     # zip stops before the unknown one, which stands last and has no name
-    return (dict(zip(weights.cell_index, map(list, of_cells))),
-            dict(zip(weights.drug_index, map(list, of_drugs))))
+    return [dict(zip(index, map(list, zip(*side)))) for index, side in zip(
+        weights[:2], zip(*weights.columns))]
 
 
-def _checked(model, settings):
-    """Returns the model; weights that no validation row touches can diverge unseen."""
-    if not all(all(map(math.isfinite, weights))
-               for part in (model.cells, model.drugs) for weights in part.values()):
-        raise _divergence(settings)
-    return model
+def _is_finite(model):
+    """Says whether all weights are finite; those that no validation row uses diverge unseen."""
+    return all(map(math.isfinite, chain([model.mean, model.spread], *model.cells.values(),
+                                        *model.drugs.values())))
 
 
 # ---- files
 
-def write_model(path, model):
-    write_whole(path, json.dumps(model._asdict()) + "\n")
-
-
 def read_model(path, y_col_name):
     """Returns the Model of a file; FileError: not a model, or one of another response."""
-    with reading(path), open(path, encoding="utf-8") as file:
-        text = file.read()
     try:
-        model = _whole_model(**json.loads(text))
-    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        model = Model(**read_json(path))
+        weights = [*model.cells.values(), *model.drugs.values()]
+        if len(set(map(len, weights))) != 1 or not (
+                model.cells and all(weights) and _is_finite(model)):
+            raise ValueError("no weights, of different lengths, or not finite")
+    except (TypeError, AttributeError, ValueError):
         raise FileError(f"{path}: is not a baseline model")
     if model.y_col_name != y_col_name:
         raise FileError(f"{path}: predicts {model.y_col_name!r}, not {y_col_name!r}")
     return model
-
-
-def _whole_model(y_col_name, mean, spread, cells, drugs):
-    """Returns the Model; a built-in error where its weights are no numbers or not equally long."""
-    cells, drugs = ({name: list(map(float, weights)) for name, weights in part.items()}
-                    for part in (cells, drugs))
-    sizes = set(map(len, cells.values())) | set(map(len, drugs.values()))
-    if len(sizes) != 1 or 0 in sizes or not cells:
-        raise ValueError("weights of different lengths")
-    return Model(y_col_name, float(mean), float(spread), cells, drugs)

@@ -1,1 +1,4 @@
-"""collect: a file for each workflow, and the comparison: Tree -> tables. Imports report and what is below it."""
+"""collect: a file for each workflow, and the comparison: Tree -> tables.
+
+Imports report and what is below it.
+"""

@@ -8,164 +8,154 @@ Examples:
 
 Files:
     all_scores.csv              metric,shard,value,split,model,dataset (IMPROVE's)
-    learning_curve.csv          source, metric, size, n_splits, median, q25, q75, unit (rows, drugs or cell lines)
-    learning_curve_fit.csv      learning_curve.CSV_COLUMNS and unit, for the error metrics
-    learning_curve_{metric}.svg and OUT/report.html (lca_report)
+    learning_curve.csv          source, metric, size in rows, n_splits, median, q25, q75
+    learning_curve_fit.csv      learning_curve.CSV_COLUMNS, for the error metrics
+    learning_curve_{metric}.svg and OUT/report.html (stages/report/lca.py)
 """
 import os
 import re
 
-from report import lca as lca_report
-from report.run import Run, in_unit, unit_of
-from collect import naive as naive_scores
-from collect import overlap
-from stats.learning_curve import CSV_COLUMNS, csv_row, fit_power_law
-from common.metrics import METRICS, in_order, lower_is_better
-from tree.plans import Task
-from tree.scores import scored_and_missing
-from tree.results_tree import Report
-from common.tree_files import as_text
-from common.tables import aligned, csv_text, finite, quantile
+from stages.report import lca as lca_report
+from stages.report.run import Run
+from stages.collect.naive import naive_files, old_records, results_and_naive
+from stages.stats.learning_curve import CSV_COLUMNS, csv_row, fit_power_law
+from core.metrics import in_order, lower_is_better
+from stages.collect.scores import scored_and_missing
+from stages.collect.gaps import Report
+from core.text import aligned, as_text, csv_text, finite, quantile
 
 SCORES_HEADER = ("metric", "shard", "value", "split", "model", "dataset")
-CURVE_HEADER = ("source", "metric", "size", "n_splits", "median", "q25", "q75", "unit")
+CURVE_HEADER = ("source", "metric", "size", "n_splits", "median", "q25", "q75")
+COLUMNS = ["source", "rows", "measured", "fitted", "at twice", "95 % band", "gain", "back-test"]
 SHOWN = "mae"           # the metric of the table on the terminal; mse if it is missing
-SAME_SIZE = 1.015       # whole training splits that differ by a row or two are one size
 
 
 def collect(tree, model):
     """Returns the Report of an LCA tree; `model` names it if no plan does."""
     tasks = lca_tasks(tree)
-    done = [task for task in tasks if tree.verdict(task.name).state == "done"]
-    results, naive = naive_scores.results_and_naive(tree, done, naive_scores.old_records(tree))
+    results, naive = results_and_naive(tree, tree.done(tasks), old_records(tree))
     scored, gaps, notes = scored_and_missing(tree, tasks, results)
-    curves = curves_of(scored, results)
-    fits = {key: fit_power_law(list(curve), [list(values.values()) for values in curve.values()])
-            for key, curve in curves.items() if key[1] in error_metrics()}
+    curves = curves_of(scored, results, points_of_curves(tasks))
+    fits = {key: fit_of(curve) for key, curve in curves.items() if lower_is_better(key[1])}
     run = Run(tree, model, tasks, len(scored), gaps, notes)
     page, figures = lca_report.report(run, curves, fits, naive)
-    files = dict(lca_files(scored, results, curves, fits, model, unit_of(tree)), **naive_scores.naive_files(naive),
-                 **overlap.strata_files(naive), **figures)
-    return Report(files, len(scored), gaps, in_unit(shown_table(curves, fits), unit_of(tree)), notes, {"report.html": page})
+    files = dict(lca_files(scored, results, curves, fits, model),
+                 **naive_files(naive), **figures)
+    return Report(files, len(scored), gaps, shown_table(curves, fits), notes,
+                  {"report.html": page})
 
 
-def error_metrics():
-    """The metrics that a falling power law describes."""
-    return [metric for metric in METRICS if lower_is_better(metric)]
+def fit_of(curve):
+    """Returns the Fit of {size: {split: error}}."""
+    splits = sorted({split for values in curve.values() for split in values})
+    return fit_power_law(list(curve), [[values.get(split) for split in splits]
+                                       for values in curve.values()])
 
 
 # ---- which tasks there are
 
 def lca_tasks(tree):
-    """Returns the infer tasks that are planned or exist in the tree, by source, split, size."""
-    for prefix, source in source_levels(tree):
-        for split, size in _subsets(tree, f"{prefix}infer"):
-            _add_tasks(tree, prefix, source, split, size)
+    """Returns the infer tasks that are planned or exist in the tree, by source, split, size.
+
+    A source is OUT/SOURCE; in a tree of IMPROVE's own workflow, OUT itself.
+    """
+    levels = [(f"{name}/", name) for name in tree.names("")]
+    levels.append(("", as_text(os.path.basename(os.path.abspath(tree.out)))))
+    for prefix, source in levels:
+        for at, split, size in _subsets(tree, f"{prefix}infer"):
+            tree.add_result(*(f"{prefix}{top}/{at}" for top in ("ml_data", "models", "infer")),
+                            source=source, target=source, split=split, size=size)
     tasks = [task for task in tree.tasks.values()
              if task.stage == "infer" and None not in (task.source, task.split, task.size)]
     return sorted(tasks, key=lambda task: (task.source, task.split, task.size))
 
 
-def source_levels(tree):
-    """Returns [(prefix of names, source]: OUT/{source}/ of ours, OUT/ itself of IMPROVE's."""
-    own = [(f"{name}/", name) for name in tree.names("") if tree.names(f"{name}/infer")]
-    whole = as_text(os.path.basename(os.path.abspath(tree.out)))
-    return own + ([("", whole)] if _subsets(tree, "infer") else [])
-
-
 def _subsets(tree, top):
-    """Returns [(split, size)] of TOP/split_K/sz_N."""
-    found = []
-    for split in tree.names(top):
-        for size in tree.names(f"{top}/{split}"):
-            match = re.match(r"split_(\d{1,9})/sz_(\d{1,9})\Z", f"{split}/{size}")
-            if match:
-                found.append((int(match.group(1)), int(match.group(2))))
-    return found
-
-
-def _add_tasks(tree, prefix, source, split, size):
-    """Adds the three tasks of a subset as IMPROVE's own workflow names them."""
-    at = f"split_{split}/sz_{size}"
-    data = Task(f"{prefix}ml_data/{at}", "preprocess", source, source, split, size)
-    model = Task(f"{prefix}models/{at}", "train", source, source, split, size)
-    infer = Task(f"{prefix}infer/{at}", "infer", source, source, split, size, (data.name, model.name))
-    for task in (data, model, infer):
-        tree.tasks.setdefault(task.name, task)
+    """Yields (split_K/sz_N, K, N) of each TOP/split_K/sz_N."""
+    for at in (f"{split}/{size}" for split in tree.names(top)
+               for size in tree.names(f"{top}/{split}")):
+        match = re.match(r"split_(\d{1,9})/sz_(\d{1,9})\Z", at)
+        if match:
+            yield (at, *map(int, match.groups()))
 
 
 # ---- numbers
 
-def curves_of(tasks, results):
+def points_of_curves(tasks):
+    """Returns {(source, split, size): size of the curve's point}.
+
+    The same size is the same point, and so are the whole training sets of a source, though they
+    may differ by some rows between splits: each is the largest of its split, and larger than every
+    size that has a larger one in its split. The point is named after the largest of them.
+    """
+    sizes, points = {}, {}
+    for task in tasks:
+        sizes.setdefault(task.source, {}).setdefault(task.split, set()).add(task.size)
+    for source, by_split in sizes.items():
+        steps = [size for own in by_split.values() for size in own if size < max(own)]
+        whole = {max(own) for own in by_split.values() if steps and max(own) > max(steps)}
+        points.update({(source, split, size): max(whole) if size in whole else size
+                       for split, own in by_split.items() for size in own})
+    return points
+
+
+def curves_of(tasks, results, points):
     """Returns {(source, metric): {size: {split: value}}}, sizes growing, metrics in order."""
-    sizes = {source: merged([task.size for task in tasks if task.source == source])
-             for source in {task.source for task in tasks}}
-    curves = {}
+    curves, tasks = {}, sorted(tasks, key=lambda task: (task.source, task.size, task.split))
     for metric in in_order(metric for task in tasks for metric in results[task.name].scores):
-        for task in sorted(tasks, key=lambda task: (task.source, task.size, task.split)):
+        for task in tasks:
             if metric in results[task.name].scores:
-                curve = curves.setdefault((task.source, metric), {})
-                curve.setdefault(sizes[task.source][task.size], {})[task.split] = results[task.name].scores[metric]
+                size = points[task.source, task.split, task.size]
+                by_split = curves.setdefault((task.source, metric), {}).setdefault(size, {})
+                by_split[task.split] = results[task.name].scores[metric]
     return curves
-
-
-def merged(sizes):
-    """{size: the largest of its group}: sizes that differ by less than SAME_SIZE are one."""
-    groups = []
-    for size in sorted(set(sizes)):
-        if groups and size <= groups[-1][0] * SAME_SIZE:
-            groups[-1].append(size)
-        else:
-            groups.append([size])
-    return {size: group[-1] for group in groups for size in group}
 
 
 # ---- files
 
-def lca_files(tasks, results, curves, fits, model, unit):
+def lca_files(tasks, results, curves, fits, model):
     """Returns {file name: text}."""
-    rows = [(metric, task.size, results[task.name].scores[metric], task.split, task.model or model, task.source)
-            for task in tasks for metric in results[task.name].scores]
+    rows = [(metric, task.size, results[task.name].scores[metric], task.split, task.model or model,
+             task.source) for task in tasks for metric in results[task.name].scores]
     return {"all_scores.csv": csv_text(SCORES_HEADER, rows),
-            "learning_curve.csv": csv_text(CURVE_HEADER, [(*row, unit) for row in curve_rows(curves)]),
-            "learning_curve_fit.csv": csv_text((*CSV_COLUMNS, "unit"), [(*csv_row(*key, fit), unit) for key, fit in fits.items()])}
+            "learning_curve.csv": csv_text(CURVE_HEADER, curve_rows(curves)),
+            "learning_curve_fit.csv": csv_text(CSV_COLUMNS, [csv_row(*key, fit)
+                                                             for key, fit in fits.items()])}
 
 
 def curve_rows(curves):
-    """Returns rows of CURVE_HEADER without the unit."""
+    """Returns rows of CURVE_HEADER."""
     rows = []
-    for (source, metric), curve in curves.items():
+    for key, curve in curves.items():
         for size, by_split in curve.items():
             values = finite(by_split.values())
-            quartiles = [quantile(values, share) for share in (0.5, 0.25, 0.75)] if values else [None] * 3
-            rows.append((source, metric, size, len(values), *quartiles))
+            rows.append((*key, size, len(values), *(
+                quantile(values, share) if values else None for share in (0.5, 0.25, 0.75))))
     return rows
 
 
 def shown_table(curves, fits):
     """Returns the table for the terminal: what the fit says for each source."""
     metric = SHOWN if any(key[1] == SHOWN for key in fits) else "mse"
-    lines = [["source", "rows", "measured", "curve there", "at twice", "95 % band", "gain", "back-test", "levels off"]]
-    notes = []
-    for (source, name), fit in sorted(fits.items()):
-        if name == metric:
-            lines.append([source] + _fit_cells(curves[source, name], fit))
-            notes += [f"{source}: {words}" for words in dict.fromkeys((fit.warning, fit.asymptote_reason)) if words]
-    if len(lines) == 1:
+    shown = {source: fit for (source, name), fit in sorted(fits.items()) if name == metric}
+    if not shown:
         return "no error metric to fit"
-    head = (f"{metric} at the largest size: measured (median over splits), what the averaged curves give there, which "
-            "gains count from,\nand at twice the rows; back-test: their miss at the largest size without it")
-    return "\n".join([head, aligned(lines), *notes])
+    lines = [[source] + _fit_cells(curves[source, metric], fit) for source, fit in shown.items()]
+    notes = [f"{source}: {text}" for source, fit in shown.items()
+             for text in dict.fromkeys((fit.warning, fit.asymptote_reason)) if text]
+    head = (f"{metric} at the largest size: the median over splits, and the power law fitted to "
+            "sizes from 1/8 of it on,\nthere and at twice the rows; back-test: how far the law "
+            "without the largest size misses there")
+    return "\n".join([head, aligned([COLUMNS] + lines), *notes])
 
 
 def _fit_cells(curve, fit):
     largest = max(curve)
-    median = quantile(finite(curve[largest].values()), 0.5) if finite(curve[largest].values()) else None
-    cells = [str(largest), "-" if median is None else f"{median:.4f}"]
+    values = finite(curve[largest].values())
+    cells = [str(largest), f"{quantile(values, 0.5):.4f}" if values else "-"]
     if not fit.usable:
-        return cells + ["-", "-", "-", "-", "-", "no fit"]
+        return cells + ["no fit"] + ["-"] * 4
     low, high = fit.ahead[0].band_95
     missed = "-" if fit.backtest_percent is None else f"{fit.backtest_percent:+.1f} %"
-    limits = "{:.4f} to {:.4f}".format(*fit.asymptote) if fit.asymptote_identified else "not identified"
-    return cells + [f"{fit.predicted_full:.4f}", f"{fit.predicted_twice:.4f}", f"{low:.4f} to {high:.4f}",
-                    f"{fit.gain_percent:.1f} %", missed, limits]
+    return cells + [f"{fit.predicted_full:.4f}", f"{fit.predicted_twice:.4f}",
+                    f"{low:.4f} to {high:.4f}", f"{fit.gain_percent:.1f} %", missed]

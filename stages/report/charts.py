@@ -1,373 +1,470 @@
-"""charts: the figures of the reports, each a whole <svg> text made from plain numbers and names.
+"""charts: every figure of the pages, each a whole <svg> text made from plain numbers and names.
 
-    line_chart     curves, points or both: learning curves (log axes), best score so far (steps), coverage against r2
-    scatter_grid   one value against several others, in small panels: objective against each parameter
-    bars           a few numbers per name, side by side
-    strips         many numbers per name with their quartiles: splits, correlation per drug, runtimes
+    numbers -> Axis (ticks, coordinates) -> marks, labels, legend -> <svg>
+
+    heatmap     a number for each row and column: source x target
+    lines       curves and points: learning curves, best objective so far, coverage against r2
+    panels      several small plots of lines: true against predicted, objective against a parameter
+    bars        a few numbers for each name
+    strips      many numbers for each name with their median: splits, drugs, runtimes
+    ranks       the critical-difference diagram (Demsar, JMLR 7, 2006)
 
 Examples:
-    line_chart([Series("gCSI", points=[(128, .31), (256, .27)], line=[(128, .3), (256, .27)])], "Learning curve",
-               x_scale="log", y_scale="log", x_label="training set size", y_label="MAE")
-    bars(["gCSI", "CCLE"], [("Ga", [.3, .2]), ("Gna", [.1, None])], "Generalization", x_label="R2")
+    heatmap("Mean r2", {("gCSI", "CCLE"): (0.1, "3 splits")}, ends=(0, 1))
+    bars("Generalization", [Strip("gCSI", [0.78], "G"), Strip("gCSI", [0.1], "Ga")], "r2")
 
-The figure of a table is in heatmap.py. All take `title`, `description` (for those who cannot see; made from the data if
-empty), `note` (a line below the title; strips writes its own), `stamp` (printed on the figure, as 'synthetic demo data')
-and `width` in CSS pixels. Missing numbers (None, nan, infinite) are left out, or shown as a dash if they have a place.
-Names are shown as they are, wrapped if long.
+The first line of a title is bold; further ones say what the marks are. Colors are attributes, made
+for white paper; in a page its style sheet overrides them by class, so that figures are dark in a
+dark page. Lengths are CSS pixels. The text is ASCII. Missing numbers (None, nan, infinite) are left
+out, or shown as a dash.
 """
-import random
+import html
+import itertools
+import math
+import re
+import textwrap
 from typing import NamedTuple
 
-from common.tables import quantile
-from report import axes
-from report import svg
-from report.axes import number, place
-from report.svg import COLORS, GAP, LINE, SMALL, WIDTH, label, lines_of_text, rule, tag
+from core.text import quantile
 
-PANEL_WIDTH = 230  # least of a panel in a scatter grid
-MANY_VALUES = 150  # of a strip: more are drawn as an outline
-FEWEST_IN_BOX = 5   # of a strip: quartiles of fewer say nothing
-CROSSES = 12        # height of a row of crosses
+WIDTH = 480                 # of a figure; still readable when a phone shows it in 340 pixels
+SMALL = 12                  # of text
+LINE = 15                   # height of a line of text, and of a strip or bar
+LETTER = 0.62               # estimated width of a letter, of the text's size
+GAP = 8
+NAMES = 140                 # most that names beside a plot take
+TICKS = 50                  # room for the numbers of a y axis
+CELL, TALL = 76, 40         # of a heatmap
+BELOW = 24                  # room for the numbers of an x axis
+MANY = 200                  # points of a strip
+PAINT = {"ink": "#1a1a1a", "soft": "#595959", "grid": "#d4d4d4"}
+FONTS = "system-ui,'Segoe UI',Roboto,'Helvetica Neue',Arial,'Noto Sans',sans-serif"
+# Okabe and Ito, Color Universal Design (2008)
+COLORS = "#0072b2 #d55e00 #009e73 #cc79a7 #6b5b00 #56b4e9 #1a1a1a".split()
+# from worst to best, evenly
+GOOD = "ebf2f8 86b6d9 2570ac 08305c"
+EITHER = "7f3500 d55e00 f3be91 f6f6f6 96c4e3 0072b2 003260"
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+UNITS = ("", "k", "M", "G")
+DASHED = 'stroke-dasharray="5 5"'
 
+
+# ---- numbers
+
+def usable(value):
+    """Whether a value is a number that can be drawn: not None, nan, infinite or absurd."""
+    return isinstance(value, (int, float)) and abs(value) <= 1e100
+
+
+def number(value, decimals=None):
+    """Returns three significant digits, such as 0.780, 12.3k, 4.00e-7; a dash without a number.
+
+    decimals: how many there are instead, so that the numbers of a table or figure have as many.
+    """
+    if not usable(value):
+        return "\u2013"
+    if decimals is None:
+        return _short(value, "#.3g")
+    text = f"{value:.{decimals}f}"
+    return _minus(text if text.strip("-0.") else text.lstrip("-"))
+
+
+def tick_label(value):
+    """Returns a tick's number, as short as it can be: 128, 1k, 0.05."""
+    return _short(value, ".6g")
+
+
+def _short(value, form):
+    """Returns a number with a unit of UNITS, or an exponent."""
+    if not value:
+        return "0"
+    step = max(0, int(math.log10(1.0005 * abs(value)) // 3))    # 999.6 is 1.00k
+    if step >= len(UNITS):
+        return _minus(f"{value:{form}}")
+    return _minus(f"{value / 1000 ** step:{form}}".rstrip(".") + UNITS[step])
+
+
+def _minus(text):
+    """Returns a number's text with minus signs instead of hyphens; 4.00e-7 of 4.00e-07."""
+    return re.sub(r"e\+?(-?)0*", r"e\1", text).replace("-", "\u2212")
+
+
+def decimals(values):
+    """Returns how many decimals give most of the values three significant digits; None if they
+    need k, M or exponents."""
+    sizes = sorted(abs(value) for value in values if usable(value) and value)
+    larger = quantile(sizes, 0.75) if sizes else 0
+    if larger < 1e-4 or sizes[-1] >= 999.5:
+        return None
+    return max(0, 2 - math.floor(math.log10(larger)))
+
+
+# ---- the axis
+
+class Axis:
+    """Numbers along a length: `at(value)` is the coordinate of a value."""
+
+    def __init__(self, values, start, end, kind="linear", most=6):
+        """values: what the axis reaches; kind: linear or log; most: ticks."""
+        self.start, self.end, self.log = start, end, kind == "log"
+        kept = [self._scaled(value) for value in values if self.holds(value)] or [0.0, 1.0]
+        low, high = min(kept), max(kept)
+        margin = 0.05 * (high - low)
+        if margin <= 1e-10 * max(abs(low), abs(high)):      # one value, or equal ones
+            margin = 0.1 if self.log else 0.1 * abs(low) or 0.5
+        self.low, self.high = low - margin, high + margin
+        self.ticks = [tick for tick in self._ticks(most)
+                      if self.low <= self._scaled(tick) <= self.high]
+
+    def holds(self, value):
+        return usable(value) and (not self.log or value > 1e-100)
+
+    def at(self, value):
+        share = (self._scaled(value) - self.low) / (self.high - self.low)
+        return self.start + (self.end - self.start) * share
+
+    def _scaled(self, value):
+        return math.log10(value) if self.log else value
+
+    def _ticks(self, most):
+        if not self.log:
+            return round_numbers(self.low, self.high, most)
+        if self.high - self.low < 1:
+            return round_numbers(10 ** self.low, 10 ** self.high, most)
+        return [float(f"{10 ** power:.0e}") for power in round_numbers(self.low, self.high, most)]
+
+
+def round_numbers(low, high, most):
+    """Returns the multiples of 1, 2 or 5 times a power of ten between two numbers."""
+    rough = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(by * power for by in (1, 2, 5, 10) if by * power >= 0.999 * rough)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [float(f"{at * step:.12g}") for at in range(first, last + 1)]
+
+
+# ---- elements
+
+def escape(text):
+    """Returns a text for XML content and attributes, in ASCII."""
+    text = html.escape(NOT_XML.sub("\ufffd", str(text)))
+    return text.encode("ascii", "xmlcharrefreplace").decode("ascii")
+
+
+def wrap(text, width, size=SMALL, most=3):
+    """Returns lines of at most `width`, at most `most` of them; an ellipsis ends what is cut."""
+    letters = max(4, int(width / (LETTER * size)))
+    return textwrap.wrap(str(text), letters, max_lines=most, placeholder="\u2026") or [""]
+
+
+def label(text, x, y, anchor="start", width=1e4, size=SMALL, ink="ink", most=3, style=""):
+    """Returns a text around height y, in lines of at most `width`; if it is cut, all of it shows on
+    hovering. ink: ink, soft, or a color."""
+    lines = wrap(text, width, size, most)
+    top = y + 0.36 * size - (len(lines) - 1) * LINE / 2
+    kind = ink if ink in PAINT else "cell"
+    drawn = "".join(
+        f'<text x="{x:.1f}" y="{top + at * LINE:.1f}" text-anchor="{anchor}" font-size="{size:g}" '
+        f'fill="{PAINT.get(ink, ink)}" class="{kind}" {style}>{escape(line)}</text>'
+        for at, line in enumerate(lines) if line)
+    if lines[-1].endswith("\u2026"):
+        return f"<g><title>{escape(text)}</title>{drawn}</g>"
+    return drawn
+
+
+def rule(x1, y1, x2, y2, ink="grid", style=""):
+    return (f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{ink}-line" '
+            f'stroke="{PAINT[ink]}" {style}/>')
+
+
+def rect(x, y, width, height, style='fill="currentColor"'):
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" {style}/>'
+
+
+def path(steps, width=2.0, style="", fill="none"):
+    return (f'<path d="{steps}" stroke="currentColor" stroke-width="{width}" fill="{fill}" '
+            f'stroke-linecap="round" {style}/>') if steps else ""
+
+
+def dots(points, size=4.0, style=""):
+    """Returns points as one path: a short text, however many they are."""
+    return path("".join(f"M{x:.1f} {y:.1f}h0" for x, y in points), size, style)
+
+
+def series(index, content):
+    """Returns content in the color of a series."""
+    index %= len(COLORS)
+    return f'<g color="{COLORS[index]}" class="s{index}">{content}</g>' if content else ""
+
+
+def heading(title, x, y, width, size, most=9):
+    """Returns (elements, y below them): the first line of a title bold, the others smaller."""
+    body, style, ink, small = [], 'font-weight="bold"', "ink", min(size - 1, SMALL)
+    for text in title.splitlines():
+        for line in wrap(text, width, size * 1.05, most):
+            body.append(label(line, x, y, size=size, ink=ink, style=style))
+            y += size + 5
+        size, style, ink = small, "", "soft"
+    return body, y
+
+
+def head(title, entries=()):
+    """Returns (elements, y below them): the title, and the legend of two series or more."""
+    body, y = heading(title, GAP, 16, WIDTH - 2 * GAP, 15)
+    x, y, room = GAP, y + 2, WIDTH - 5 * GAP
+    for at, name in enumerate(entries if len(entries) > 1 else ()):
+        needed = LETTER * SMALL * len(wrap(name, room, most=1)[0]) + 24
+        if x > GAP and x + needed > WIDTH:
+            x, y = GAP, y + LINE
+        body += [series(at, dots([(x + 6, y)], 10)), label(name, x + 17, y, width=room, most=1)]
+        x += needed + GAP
+    return body, y + LINE * (x > GAP)
+
+
+def document(title, body, height, width=WIDTH):
+    """Returns the whole figure."""
+    return ('<svg xmlns="http://www.w3.org/2000/svg" role="img" class="figure" '
+            f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" '
+            f'style="max-width:100%;height:auto" aria-label="{escape(title)}" '
+            f'font-family="{FONTS}">'
+            '<rect width="100%" height="100%" fill="#fff" class="paper"/>'
+            + "\n".join(body) + "</svg>\n")
+
+
+def x_axis(axis, top, bottom, text=""):
+    """Returns grid lines, ticks that do not touch, the axis' name."""
+    body, free = [rule(axis.start, bottom, axis.end, bottom, "soft")], 0
+    for value in axis.ticks:
+        x, half = axis.at(value), LETTER * SMALL * len(tick_label(value)) / 2
+        body.insert(0, rule(x, top, x, bottom))
+        if x - half > free:
+            body.append(label(tick_label(value), x, bottom + 12, "middle", ink="soft"))
+            free = x + half + 2
+    return body + [label(text, (axis.start + axis.end) / 2, bottom + 28, "middle", ink="soft")]
+
+
+def y_axis(axis, left, right):
+    """Returns grid lines and ticks at the left."""
+    body = [rule(left, axis.start, left, axis.end, "soft")]
+    for value in axis.ticks:
+        y = axis.at(value)
+        body += [rule(left, y, right, y), label(tick_label(value), left - 5, y, "end", ink="soft")]
+    return body
+
+
+def names_width(names):
+    """Returns the room at the left that names take."""
+    return 2 * GAP + min(NAMES, 0.7 * SMALL * max([len(str(name)) for name in names], default=0))
+
+
+# ---- heatmap
+
+def color_of(value, worst, best, stops=GOOD):
+    """Returns (red, green, blue); None without a number."""
+    if not usable(value):
+        return None
+    stops = list(map(bytes.fromhex, stops.split()))
+    place = (len(stops) - 1) * min(1.0, max(0.0, (value - worst) / (best - worst or 1)))
+    at = min(int(place), len(stops) - 2)
+    return tuple(round(a + (place - at) * (b - a)) for a, b in zip(stops[at], stops[at + 1]))
+
+
+def heatmap(title, cells, key="", ends=None, stops=GOOD, sides="source \u2193  target \u2192"):
+    """cells: {(row, column): (number, smaller text below it)} in order; darker is better.
+
+    key: what the colors mean; ends: (worst, best), the smallest and the largest number without it;
+    stops: GOOD, or EITHER if two things are compared.
+    """
+    rows, columns = (list(dict.fromkeys(names)) for names in zip(*cells))
+    known = [value for value, _ in cells.values() if usable(value)] or [0.0]
+    ends = ends or (min(known), max(known))
+    left, digits = names_width(rows), decimals(known)
+    body, y = head(title)
+    body.append(label(sides, GAP, y, ink="soft"))
+    top = y + 3 * LINE
+    body += [label(name, left + CELL * (at + 0.5), top - 1.3 * LINE, "middle", CELL - 4, most=2)
+             for at, name in enumerate(columns)]
+    body += [label(name, left - 6, top + TALL * (at + 0.5), "end", left - GAP, most=2)
+             for at, name in enumerate(rows)]
+    body += [_cell(number(value, digits), text, color_of(value, *ends, stops), row == column,
+                   left + CELL * columns.index(column), top + TALL * rows.index(row))
+             for (row, column), (value, text) in cells.items()]
+    bottom = top + TALL * len(rows) + 10
+    worst, best = (("\u2264 " * (min(known) < end == min(ends))) + tick_label(float(f"{end:.3g}"))
+                   for end in ends)
+    body += _key(f"{worst} to {best}{key and '; '}{key}", stops, left, bottom)
+    return document(title, body, bottom + 50, max(WIDTH, left + CELL * len(columns) + GAP))
+
+
+def _key(text, stops, left, y):
+    """Returns the colors from worst to best, and what they mean."""
+    reach = min(400.0, WIDTH - left - GAP)
+    colors = [color_of(at, 0, 39, stops) for at in range(40)]
+    return [rect(left + reach * at / 40, y, reach / 40 + 0.5, 10, f'fill="rgb{color}"')
+            for at, color in enumerate(colors)] + [
+                label(text, left, y + 26, width=reach, ink="soft", most=2)]
+
+
+def _cell(words, second, color, is_marked, x, y):
+    """Returns a number on its color, in a frame if it is marked: a study on itself."""
+    ink, paint = "soft", f'fill="none" stroke="{PAINT["grid"]}" class="grid-line"'
+    if color:
+        ink, paint = "#000" if light(color) > 0.18 else "#fff", f'fill="rgb{color}"'
+    drawn = rect(x + 0.5, y + 0.5, CELL - 1, TALL - 1, paint)
+    if is_marked and color:
+        drawn += rect(x + 2, y + 2, CELL - 4, TALL - 4, f'fill="none" stroke="{ink}"')
+    x, y = x + CELL / 2, y + TALL / 2
+    drawn += label(words, x, y - 8 * bool(second), "middle", ink=ink)
+    return f"<g>{drawn}{label(second, x, y + 8, 'middle', size=9.5, ink=ink)}</g>"
+
+
+def light(color):
+    """Returns the relative luminance of (red, green, blue), as WCAG 2 has it; 0.18 is as far from
+    black as from white."""
+    red, green, blue = (part / 3294.6 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4
+                        for part in color)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+# ---- lines
 
 class Series(NamedTuple):
-    """One entry of the legend in a line chart. All are lists of (x, y)."""
+    """What is drawn in one color. All but the name are lists of (x, y)."""
     name: str
-    points: list = []  # single results: small and pale
-    medians: list = []  # large
-    line: list = []  # solid
-    dashed: list = []  # a line beyond the data
-    band: list = []  # (x, low, high): shaded
-    steps: bool = False  # draw the line in steps: a value holds until the next
-    crosses: list = []  # x of what has no y: in a row of its own above the plot
-    names: list = []  # of the medians: shown on hovering
+    points: list = []       # small: single results; those without y are crosses at the top
+    medians: list = []      # large
+    line: list = []         # solid
+    dashed: list = []       # a line beyond the data
+    band: list = []         # (x, low, high): shaded
 
-
-# Line chart
-
-def line_chart(series, title, description="", x_label="", y_label="", x_scale="linear", y_scale="linear", note="",
-               stamp="", width=WIDTH, height=300):
-    """Curves and points of several Series in one plot `height` high; scales are 'linear' or 'log'."""
-    series = [_drawable(entry, x_scale, y_scale) for entry in series]
-    every = [point for entry in series for point in entry.points + entry.medians + entry.line + entry.dashed]
-    every += [(x, y) for entry in series for x, *ends in entry.band for y in ends]
-    crossed = [x for entry in series for x in entry.crosses]
-    x_axis, y_axis = axes.axis([x for x, _ in every] + crossed, x_scale, most_ticks=9), axes.axis([y for _, y in every], y_scale)
-    legend = [(entry.name, _line_key(entry, index)) for index, entry in enumerate(series)]
-    body, top = svg.head(title, stamp, note, legend if len(legend) > 1 else [], width)
-    above = CROSSES * sum(bool(entry.crosses) for entry in series)
-    top += above + (18 if y_label else 4)
-    box = svg.Box(GAP + svg.ticks_width(y_axis), top, width - 2 * GAP, top + height)
-    below, bottom = svg.x_axis(x_axis, box, x_label)
-    body += svg.y_axis(y_axis, box, y_label, above) + below + ([] if every else [svg.nothing(box)])
-    at = lambda points: [(place(x_axis, x, box.left, box.right), place(y_axis, y, box.bottom, box.top))  # noqa: E731
-                         for x, y in points]
-    bands = (_band_layer,) if any(entry.band for entry in series) else ()
-    for layer in (*bands, _point_layer, _line_layer, _median_layer):
-        body += [svg.series_group(index, layer(entry, index, at)) for index, entry in enumerate(series)]
-    for row, (index, entry) in enumerate((index, entry) for index, entry in enumerate(series) if entry.crosses):
-        body.append(svg.series_group(index, _crosses(entry.crosses, x_axis, box, above - CROSSES * row)))
-    return svg.document(body, width, bottom, title, description or _series_in_words(series, x_label, y_label))
-
-
-def _drawable(series, x_scale, y_scale):
-    def kept(points):
-        return [(x, y) for x, y in points if axes.drawable(x, x_scale) and axes.drawable(y, y_scale)]
-    return series._replace(points=kept(series.points), medians=kept(series.medians), line=kept(series.line),
-                           names=[name for name, point in zip(series.names, series.medians) if kept([point])],
-                           dashed=kept(series.dashed),
-                           band=[row for row in series.band if len(kept([(row[0], y) for y in row[1:]])) == 2])
-
-
-def _band_layer(series, index, at):
-    outline = at([(x, low) for x, low, _ in series.band] + [(x, high) for x, _, high in reversed(series.band)])
-    corners = " ".join("{:.1f},{:.1f}".format(x, y) for x, y in outline)
-    return tag("polygon", points=corners, fill="currentColor", opacity=0.15) if outline else ""
-
-
-def _point_layer(series, index, at):
-    return "".join(svg.marker(index, x, y, 2.2, fill="currentColor", opacity=0.45) for x, y in at(series.points))
-
-
-def _line_layer(series, index, at):
-    line = at(series.line)
-    if series.steps:
-        line = line[:1] + [corner for (_, y), (x2, y2) in zip(line, line[1:]) for corner in ((x2, y), (x2, y2))]
-    drawn = svg.curve(line, stroke_width=2) if line else ""
-    return drawn + (svg.curve(at(series.dashed), stroke_width=2, stroke_dasharray="5 4") if series.dashed else "")
-
-
-def _line_key(series, index):
-    line = _line_layer(Series("", line=[(-11, 0), (11, 0)]), index, list) if series.line or series.dashed else ""
-    dot = svg.marker(index, 0, 0, 4.6, fill="currentColor") if series.points or series.medians or not line else ""
-    return svg.series_group(index, line + dot)
-
-
-def _median_layer(series, index, at):
-    drawn = [svg.marker(index, x, y, 4.6, fill="currentColor", stroke=svg.LIGHT[3], stroke_width=0.25, class_="paper-line")
-             for x, y in at(series.medians)]
-    for i, name in enumerate(series.names):
-        drawn[i] = tag("g", tag("title", svg.escape("{}: {}, {}".format(name, *map(number, series.medians[i])))) + drawn[i])
-    return "".join(drawn)
-
-
-def _crosses(values, x_axis, box, height):
-    """Crosses `height` above the lower edge of their rows, which is the top of the box."""
-    y = box.top - height + CROSSES / 2 - 1
-    return "".join(svg.marker(6, place(x_axis, x, box.left, box.right), y, 3.5, fill="currentColor")
-                   for x in values if axes.drawable(x, x_axis.kind))
-
-
-def _series_in_words(series, x_label, y_label):
-    parts = []
-    for entry in series:
-        shown = entry.medians or entry.line or entry.points
-        parts.append("{}: from {} at {} to {} at {}".format(
-            entry.name, number(shown[0][1]), number(shown[0][0]), number(shown[-1][1]), number(shown[-1][0]))
-            if shown else "{}: no data".format(entry.name))
-    return "{} against {}. {}.".format(y_label or "value", x_label or "position", "; ".join(parts))
-
-
-# Scatter grid
 
 class Panel(NamedTuple):
-    """One parameter of a scatter grid, a value per trial; scale is 'linear', 'log' or 'categorical'.
-
-    Values beyond those of `y_values` are of trials without one: crosses above the plot.
-    """
+    """One plot of `panels`."""
     name: str
-    values: list
+    entries: list
     scale: str = "linear"
 
-
-def scatter_grid(panels, y_values, title, description="", y_label="", y_scale="linear", best=None, note="",
-                 stamp="", width=WIDTH, panel_height=150):
-    """`y_values` (one per trial) against each Panel, in rows of panels; the trial numbered `best` is ringed."""
-    y_axis = axes.axis(y_values, y_scale, most_ticks=5)
-    body, top = svg.head(title, stamp, note, [], width)
-    across = max(1, min(int(width // PANEL_WIDTH), len(panels)))
-    step = width / across
-    for first in range(0, len(panels), across):
-        bottoms = [top]
-        for column, panel in enumerate(panels[first:first + across]):
-            above = CROSSES if len(panel.values) > len(y_values) else 0
-            box = _panel_box(panel, column * step, top + above, step, svg.ticks_width(y_axis), panel_height)
-            drawn, bottom = _panel(panel, y_values, y_axis, box, best, y_label if first + column == 0 else "")
-            body += drawn
-            bottoms.append(bottom)
-        top = max(bottoms) + GAP
-    if not panels:
-        body.append(svg.nothing(svg.Box(0, top, width, top + 40)))
-        top += 40
-    words = "{} against {}.".format(y_label or "value", ", ".join(str(panel.name) for panel in panels) or "nothing")
-    return svg.document(body, width, top, title, description or words)
+    def corners(self):
+        """Returns all (x, y) that its Series reach."""
+        return [pair for entry in self.entries for pair in (
+            *entry.points, *entry.medians, *entry.line, *entry.dashed,
+            *[(x, y) for x, *ends in entry.band for y in ends])]
 
 
-def _panel_box(panel, left, top, step, ticks_width, height):
-    names = len(svg.wrap(panel.name, (step - 2 * GAP) / svg.BOLD, SMALL))
-    top += (names + 1) * LINE * SMALL + GAP
-    return svg.Box(left + GAP + ticks_width, top, left + step - GAP, top + height)
+def lines(title, entries, x_label="", y_label="", x_scale="linear", y_scale="linear"):
+    """Curves and points of several Series in one plot; scales are linear or log."""
+    return panels(title, [Panel("", entries, x_scale)], x_label, y_label, y_scale, 1, 280)
 
 
-def _panel(panel, y_values, y_axis, box, best, y_label):
-    """(elements, y below them) of one panel."""
-    left, above = box.left - svg.ticks_width(y_axis), CROSSES if len(panel.values) > len(y_values) else 0
-    lines = svg.wrap(panel.name, (box.right - left) / svg.BOLD, SMALL)
-    y = box.top - above - 14 - (len(lines) + 1) / 2 * LINE * SMALL
-    body = [lines_of_text(lines, left, y, size=SMALL, font_weight="bold")]
-    body += svg.y_axis(y_axis, box, y_label, above)
-    x_axis, xs, below, bottom = (_categorical_x if panel.scale == "categorical" else _numeric_x)(panel, box)
-    dots = [(place(x_axis, x, box.left, box.right), place(y_axis, y, box.bottom, box.top), trial)
-            for trial, (x, y) in enumerate(zip(xs, y_values))
-            if axes.drawable(x, panel.scale) and axes.drawable(y, y_axis.kind)]
-    marks = "".join(tag("circle", cx=x, cy=y, r=3, fill="currentColor", opacity=0.6) for x, y, _ in dots)
-    crossed = _crosses([x for x in xs[len(y_values):] if x is not None], x_axis, box, above)
-    rings = [tag("circle", cx=x, cy=y, r=6.5, fill="none", stroke=COLORS[1], stroke_width=2) for x, y, trial in dots
-             if trial == best]
-    body += below + [svg.series_group(0, marks + crossed)] + rings
-    return body + ([] if dots else [svg.nothing(box)]), bottom
+def panels(title, plots, x_label="", y_label="", y_scale="linear", across=3, tall=100):
+    """Panels in rows of `across` that share their y axis."""
+    names = dict.fromkeys(entry.name for plot in plots for entry in plot.entries)
+    body, y = head(title, list(names) if across == 1 else ())
+    body.append(label(y_label, GAP, y, ink="soft"))
+    y, step = y + LINE * bool(y_label), (WIDTH - TICKS) / across
+    ys = [y for plot in plots for _, y in plot.corners()]
+    for first in range(0, len(plots), across):
+        row = plots[first:first + across]
+        top = y + LINE * len(row[0].name.splitlines()) + 8
+        up, bottom = Axis(ys, top + tall, top, y_scale, 2 + tall // 50), top + tall
+        body += y_axis(up, TICKS, TICKS + step - 10)
+        for at, plot in enumerate(row):
+            left, right = TICKS + at * step, TICKS + (at + 1) * step - 10
+            over = Axis([x for x, _ in plot.corners()], left, right, plot.scale, 8 // across + 1)
+            body += heading(plot.name, left, y + 4, step - 10, SMALL, 1)[0]
+            body += x_axis(over, top, bottom) + _marks(plot.entries, over, up)
+        y = bottom + BELOW
+    body.append(label(x_label, (TICKS + WIDTH) / 2, y + 4, "middle", ink="soft"))
+    return document(title, body, y + LINE * bool(x_label) + 4)
 
 
-def _numeric_x(panel, box):
-    """(axis, positions, elements, y below them); a handful of values that come again are ticks themselves."""
-    axis = axes.axis(panel.values, panel.scale, most_ticks=5)
-    distinct = sorted({value for value in panel.values if axes.drawable(value, panel.scale)})
-    if 2 <= len(distinct) <= 6 and len(panel.values) > len(distinct):
-        axis = axis._replace(ticks=[(value, axes.tick_label(value)) for value in distinct])
-    below, bottom = svg.x_axis(axis, box)
-    return axis, panel.values, below, bottom
+def _marks(entries, over, up):
+    """Returns the marks of Series, those of all in one layer before the next."""
+    def placed(points):
+        return [(over.at(x), up.at(y)) for x, y in points if over.holds(x) and up.holds(y)]
+
+    def line(points, *style):
+        at = "L".join(f"{x:.1f} {y:.1f}" for x, y in placed(points))
+        return path(at and "M" + at, *style)
+
+    layers = []
+    for entry in entries:
+        outline = [(x, low) for x, low, _ in entry.band]
+        outline += [(x, high) for x, _, high in reversed(entry.band)]
+        crosses = "".join(f"M{over.at(x) - 3:.1f} {up.end + 3:.1f}l6 6m0-6l-6 6"
+                          for x, y in entry.points if y is None and over.holds(x))
+        size = 2.6 if len(entry.points) > 99 else 4
+        layers.append([line(outline, 0, 'opacity="0.15"', "currentColor"),
+                       dots(placed(entry.points), size, 'opacity="0.65"') + path(crosses),
+                       line(entry.line) + line(entry.dashed, 2, DASHED),
+                       dots(placed(entry.medians), 9)])
+    return [series(at, marks) for layer in zip(*layers) for at, marks in enumerate(layer)]
 
 
-def _categorical_x(panel, box):
-    names = sorted({str(value) for value in panel.values if value is not None})
-    axis = axes.categories(names)
-    centers = [place(axis, i, box.left, box.right) for i in range(len(names))]
-    below, height = svg.names_along(names, centers, (box.right - box.left) / max(1, len(names)), box.bottom + 5, False)
-    below.append(rule(box.left, box.bottom, box.right, box.bottom, "soft-line"))
-    return axis, _jittered(panel.values, names), below, box.bottom + 5 + height + GAP
-
-
-def _jittered(values, names):
-    """Positions around each name's own, so that equal trials do not hide one another; the same at every call."""
-    generator = random.Random(0)
-    return [None if value is None else names.index(str(value)) + generator.uniform(-0.2, 0.2) for value in values]
-
-
-# Bars and strips: names left, numbers along
-
-def bars(names, series, title, description="", x_label="", note="", stamp="", width=WIDTH, spreads=None):
-    """Horizontal bars from zero: `series` is a list of (label, values), values[i] belonging to names[i].
-
-    spreads: such lists of standard deviations, drawn as lines to both sides of a bar's end.
-    """
-    thick, gap = 16, 12
-    every = [value for _, values in series for value in values]
-    ends = [value + sign * spread for (_, values), row in zip(series, spreads or ()) for value, spread in zip(values, row)
-            if axes.usable(value) and axes.usable(spread) for sign in (1, -1)]
-    axis = axes.axis(every + ends, include=(0,), most_ticks=5)
-    legend = [(name, svg.series_group(i, _block(i, -9, -6, 18, 12))) for i, (name, _) in enumerate(series)]
-    body, top = svg.head(title, stamp, note, legend if len(legend) > 1 else [], width)
-    lines, names_width = svg.names_left(names, width)
-    digits = axes.decimals(every)
-    room = max([svg.text_width(number(value, digits), SMALL) for value in every], default=0) + 6
-    negative = any(axes.usable(value) and value < 0 for value in every + ends)
-    heights = [max(len(series) * thick, len(name) * LINE * SMALL) + gap for name in lines]
-    left = GAP + names_width + 8 + (room if negative else 0)
-    box = svg.Box(left, top, width - GAP - room, top + (sum(heights) or 40))
-    axis = axis if negative else axis._replace(low=0.0)
-    below, bottom = svg.x_axis(axis, box, x_label)
-    body += below
-    y = top
-    for i, (name, height) in enumerate(zip(lines, heights)):
-        body.append(svg.named(names[i], name, GAP + names_width, y + height / 2, "end"))
-        first = y + (height - len(series) * thick) / 2
-        body += [_bar(values[i], j, first + j * thick, thick, axis, box, spreads[j][i] if spreads else None, digits)
-                 for j, (_, values) in enumerate(series)]
-        y += height
-    zero = place(axis, 0, box.left, box.right)
-    body += [rule(zero, box.top, zero, box.bottom, "ink-line")] + ([] if names else [svg.nothing(box)])
-    return svg.document(body, width, bottom, title, description or _bars_in_words(names, series))
-
-
-def _bars_in_words(names, series):
-    rows = [", ".join("{} {}".format(kind, number(values[i])) for kind, values in series) for i in range(len(names))]
-    return ". ".join("{}: {}".format(*pair) for pair in zip(names, rows)) or "no data"
-
-
-def _bar(value, index, y, thick, axis, box, spread, digits):
-    zero = place(axis, 0, box.left, box.right)
-    if not axes.usable(value):
-        return label(number(value), zero + 4, y + thick / 2, "start", SMALL, "soft")
-    end = place(axis, value, box.left, box.right)
-    rect = _block(index, min(zero, end), y + 1, abs(end - zero), thick - 2)
-    whisker = ""
-    if axes.usable(spread):
-        low, high = (place(axis, value + sign * spread, box.left, box.right) for sign in (-1, 1))
-        whisker = "".join(rule(*line, "ink-line", stroke_width=1.5) for line in (
-            (low, y + thick / 2, high, y + thick / 2), (low, y + 4, low, y + thick - 4), (high, y + 4, high, y + thick - 4)))
-        end = low if value < 0 else high
-    side = (end - 4, "end") if value < 0 else (end + 4, "start")
-    return svg.series_group(index, rect) + whisker + label(number(value, digits), side[0], y + thick / 2, side[1], SMALL)
-
-
-def _block(index, x, y, width, height):
-    """A bar; series next to each other are filled to different degrees, for black and white print."""
-    return tag("rect", x=float(x), y=float(y), width=float(width), height=float(height), fill="currentColor",
-               stroke="currentColor", fill_opacity=str((1, 0.5, 0.15)[index % 3]))
-
+# ---- names at the left, numbers along: bars, strips, ranks
 
 class Strip(NamedTuple):
-    """One row of a strip plot; rows with the same `series` share color and legend entry."""
+    """One row of a figure; rows of the same `series` share color and legend entry."""
     name: str
     values: list
     series: str = ""
 
 
-def strips(rows, title, description="", points="values", colors="", x_label="", x_scale="linear", reference=None, stamp="",
-           width=WIDTH):
-    """Each Strip's values as points (many: as an outline) with their median and, unless they are few, a box from
-    quartile to quartile.
+def _rows(title, rows, draw, x_label, marked=(), room=0, kind="linear"):
+    """Returns a figure of Strips. draw(strip, axis, y) returns its marks around a height.
 
-    `points` and `colors` say what these are. Neighbouring rows of one name are labelled once. `reference` is an x
-    at which a line is drawn.
+    marked: values at which a line is drawn; room: at the right, for numbers. A name that repeats
+    the one above is shown once.
     """
-    names = [row.name if i == 0 or rows[i - 1].name != row.name else "" for i, row in enumerate(rows)]
-    kinds = sorted({row.series for row in rows}, key=[row.series for row in rows].index)
-    kept = [sorted(value for value in row.values if axes.drawable(value, x_scale)) for row in rows]
-    axis = axes.axis([value for values in kept for value in values], x_scale, () if reference is None else (reference,))
-    legend = [(kind, svg.marker_key(i)) for i, kind in enumerate(kinds)] if len(kinds) > 1 else []
-    body, top = svg.head(title, stamp, _strips_key(kept, points, colors if legend else ""), legend, width)
-    lines, names_width = svg.names_left(names, width)
-    heights = _strip_heights(names, lines)
-    box = svg.Box(GAP + names_width + 8, top, width - 2 * GAP, top + (sum(heights) or 40))
-    below, bottom = svg.x_axis(axis, box, x_label)
-    body += below
-    if reference is not None and axes.drawable(reference, x_scale):
-        x = place(axis, reference, box.left, box.right)
-        body.append(rule(x, box.top, x, box.bottom, "ink-line", stroke_dasharray="3 3"))
-    y = top
-    for i, (row, values, height) in enumerate(zip(rows, kept, heights)):
-        if names[i]:
-            group = next((j for j in range(i + 1, len(rows)) if names[j]), len(rows))
-            body.append(svg.named(row.name, lines[i], box.left - 8, y + sum(heights[i:group]) / 2, "end"))
-            body += [rule(box.left, y, box.right, y)] if i else []
-        body.append(_strip(values, kinds.index(row.series), y + height / 2, axis, box))
-        y += height
-    body += [] if rows else [svg.nothing(box)]
-    return svg.document(body, width, bottom, title, description or _strips_in_words(rows, kept))
+    kinds = list(dict.fromkeys(row.series for row in rows))
+    groups = [list(group) for _, group in itertools.groupby(rows, lambda row: row.name)]
+    body, y = head(title, kinds)
+    left, bottom = names_width([row.name for row in rows]), y + LINE * (len(rows) + len(groups))
+    axis = Axis([*marked, *[value for row in rows for value in row.values]], left,
+                WIDTH - 2 * GAP - room, kind)
+    body += x_axis(axis, y, bottom, x_label)
+    body += [rule(axis.at(value), y, axis.at(value), bottom, "ink", DASHED) for value in marked]
+    for group in groups:
+        tall = LINE * (len(group) + 1)
+        body += [rule(GAP, y, axis.end, y), label(group[0].name, left - 8, y + tall / 2, "end",
+                                                  left - GAP, most=tall // LINE)]
+        body += [series(kinds.index(row.series), draw(row, axis, y + LINE * at))
+                 for at, row in enumerate(group, 1)]
+        y += tall
+    return document(title, body, bottom + BELOW + LINE)
 
 
-def _strips_key(kept, points, colors):
-    """What the marks mean, those that are there."""
-    counts = [len(values) for values in kept]
-    words = [f"points: {points}" + (" (many: their outline)" if max(counts, default=0) > MANY_VALUES else "")]
-    words += ["box: quartiles"] if max(counts, default=0) >= FEWEST_IN_BOX else []
-    return "; ".join(words + ["line: median"] + ([f"colors: {colors}"] if colors else []))
+def bars(title, rows, x_label="", start=0):
+    """Horizontal bars from `start` to the value of a Strip, or from its first value to its last."""
+    digits = decimals([row.values[-1] for row in rows])
+
+    def draw(row, axis, y):
+        ends = [axis.at(value) for value in [start, *row.values][-2:] if usable(value)]
+        text = "" if row.values[1:] else number(row.values[0], digits)
+        return rect(min(ends), y - 6, max(ends) - min(ends), 12) + label(text, max(ends) + 4, y)
+    return _rows(title, rows, draw, x_label, [start], 40)
 
 
-def _strips_in_words(rows, kept):
-    names = [" ".join(filter(None, (str(row.name), row.series))) for row in rows]
-    medians = [number(quantile(values, 0.5) if values else None) for values in kept]
-    return "; ".join("{}: median {}".format(*pair) for pair in zip(names, medians)) or "no data"
+def strips(title, rows, x_label="", x_scale="linear", marked=()):
+    """Each Strip's values as points (of many: every n-th of the sorted ones) with their median.
+
+    marked: values at which a line is drawn.
+    """
+    def draw(row, axis, y):
+        found = sorted(axis.at(value) for value in row.values if axis.holds(value))
+        if not found:
+            return ""
+        shown = enumerate(found[::len(found) // MANY + 1])
+        middle = quantile(found, 0.5)
+        return dots([(x, y + at * 2 % 7 - 3) for at, x in shown], 4.5, 'opacity="0.6"') + rule(
+            middle, y - 7, middle, y + 7, "ink", 'stroke-width="2"')
+    return _rows(title, rows, draw, x_label, marked, kind=x_scale)
 
 
-def _strip_heights(names, lines):
-    """Height of each row: a group of rows under one name is at least as high as that name."""
-    starts = [i for i, name in enumerate(names) if name or i == 0] + [len(names)]
-    heights = []
-    for start, end in zip(starts, starts[1:]):
-        heights += [max(24.0, (len(lines[start]) * LINE * SMALL + 8) / (end - start))] * (end - start)
-    return heights
-
-
-def _strip(values, index, y, axis, box):
-    """Points or an outline, and over it the box and the median."""
-    if not values:
-        return label("\u2013", box.left + 4, y, "start", SMALL, "soft")
-    at = [place(axis, value, box.left, box.right) for value in values]
-    cloud = _outline_of_many(at, y) if len(at) > MANY_VALUES else _cloud(at, index, y)
-    low, middle, high = (quantile(at, share) for share in (0.25, 0.5, 0.75))
-    frame = tag("rect", x=low, y=y - 7, width=high - low, height=14, fill="none", stroke="currentColor",
-                stroke_width=1.5)
-    median = rule(middle, y - 9, middle, y + 9, "ink-line", stroke_width=2.5)
-    return svg.series_group(index, cloud + (frame if len(at) >= FEWEST_IN_BOX else "") + median)
-
-
-def _cloud(at, index, y):
-    generator = random.Random(0)
-    return "".join(svg.marker(index, x, y + generator.uniform(-4, 4), 2.6, fill="currentColor", opacity=0.55)
-                   for x in at)
-
-
-def _outline_of_many(at, y):
-    """A mirrored histogram of positions, in bins about 6 wide."""
-    bins = max(5, min(60, int((at[-1] - at[0]) / 6)))
-    step = (at[-1] - at[0]) / bins or 1.0
-    counts = [0] * bins
-    for x in at:
-        counts[min(bins - 1, int((x - at[0]) / step))] += 1
-    upper = [(at[0] + (i + side) * step, 10.5 * count / max(counts))
-             for i, count in enumerate(counts) for side in (0, 1)]
-    points = [(x, y - half) for x, half in upper] + [(x, y + half) for x, half in reversed(upper)]
-    return tag("polygon", points=" ".join("{:.1f},{:.1f}".format(*point) for point in points), fill="currentColor",
-               opacity=0.4)
+def ranks(title, ranked, groups):
+    """Models by average rank, 1 is best. ranked: {model: its rank}; groups: lists of models that do
+    not differ, each with a bar below."""
+    rows = [Strip(name, [ranked[name]], "average rank") for name in sorted(ranked, key=ranked.get)]
+    rows += [Strip("", sorted(ranked[name] for name in group)[::len(group) - 1], "no difference")
+             for group in groups]
+    return bars(title, rows, "average rank, 1 is best", 1)

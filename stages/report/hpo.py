@@ -1,190 +1,136 @@
 """hpo: the page of a hyperparameter optimization.
 
-    trials, importance -> best values, figures and tables -> OUT/report.html
+    trials, studies -> best values, figures and tables -> OUT/report.html
 
 Examples:
-    page, figures = report(run, trials, weights, studies)
+    page, figures = report(run, trials, studies, steps)
     figures["hpo_best_so_far.svg"]              # also in OUT/scores
 """
-import shlex
 from collections import Counter
 
-from common.metrics import lower_is_better
-from common.tables import plural
-from report import axes
-from report import charts
-from report import page as parts
-from report import tuned
-from report.run import Figures, duration, whole_page
-from report.svg import GAP, WIDTH
-from tree.trials import best_trial, by_source, default_trial, sign
+from core.metrics import lower_is_better
+from core.text import plural
+from stages.report import charts, page as parts
+from stages.report.charts import Series, Strip, number
+from stages.report.run import Figures, duration, whole_page
+from stages.search.trials import best_trial, by_source, default_trial, rank
 
-TABLE = 10      # trials in the table of the best
-MOST_IN_LEAD = 5  # sources in the first sentences
-FEW_PANELS = 2  # of parameters; more fill both columns
+TABLE = 10          # trials in the table of the best
 OVERVIEW = ("source", "trials", "failed", "validation", "defaults", "best", "trial")
-IMPORTANCE = ("Share of the variance of a Gaussian process, fitted to the ranks of the trials, that the parameter explains "
-              "alone (first-order Sobol' index). Shares are estimates: they may add up to less than 1, if parameters act together, or to a little more.")
+RESULTS = "scores/hpo_results.csv"
 
 
-def report(run, trials, weights, studies):
+def report(run, trials, studies, steps):
     """Returns (page, {file name: SVG}).
 
-    run: report.run.Run; trials: tree.trials.Trial, by source and number; weights: {source: {parameter: importance}};
-    studies: {source: tree.trials.Study}.
+    run: report.run.Run; trials: Trials by source and number; studies: {source: Study};
+    steps: [(what it does, command)] that use the best values.
     """
-    figures = Figures(run.tree.synthetic)
-    rows = overview(trials, studies)
-    drawn = best_figures(trials, figures)
-    drawn += [parts.table(OVERVIEW, rows, "Best objective of each study beside that of the default values.",
-                          own_digits=("defaults", "best"))] if rows else []
-    drawn += importance_figure(weights, figures)
-    sections = [parts.section("Best so far", parts.figures(drawn))]
-    sections += [source_section(source, chosen, studies[source].space, figures) for source, chosen in by_source(trials).items()]
-    sections.append(use_section(run, [trial for trial in trials if trial.objective is not None]))
-    return whole_page(run, f"Hyperparameter optimization of {run.model}", lead(trials, run.model, studies), sections, figures,
-                      "hpo")
+    figures, rows = Figures(run.tree.synthetic), overview(trials, studies)
+    table = parts.table(OVERVIEW, rows, (
+        "Best objective of each study beside that of the default values, \u00b1 standard deviation "
+        "over the splits of the trial if there are several."), RESULTS)
+    sections = [parts.section("Best so far", parts.figures(
+        best_figure(trials, figures) if rows else "", table))]
+    for source, own in by_source(trials).items():
+        shown = ["No trial has ended well."]
+        if best_trial(own):
+            shown = [parts.figures(*parameter_figures(source, own, studies[source].space, figures)),
+                     best_table(own, studies[source].space)]
+        sections.append(parts.section(source, *shown))
+    use = [parts.joined([f"{what}:", parts.typed(command)]) for what, command in steps]
+    sections += [parts.section("To use the best values", parts.items(use, "ol"))] * bool(use)
+    return whole_page(run, f"Hyperparameter optimization of {run.model}",
+                      lead(trials, run.model, rows), sections, figures)
 
 
-def lead(trials, model, studies):
+def lead(trials, model, rows):
     """Returns a sentence: what the best values gave, and beside what."""
-    best = [f"{source}: {metric} {axes.number(objective)} in trial {number}, "
-            f"{'none' if defaults is None else axes.number(defaults)} with the defaults"
-            for source, _, _, metric, defaults, objective, number in overview(trials, studies)]
-    if not best:
-        reasons = Counter(trial.reason for trial in trials if trial.state == "failed").most_common(1)
-        return "No trial has ended well" + "".join(f"; {number} of {len(trials)} failed: {reason}" for reason, number in reasons) + "."
-    more = f"; {len(best) - MOST_IN_LEAD} more below" if len(best) > MOST_IN_LEAD else ""
-    return f"Best of {model} on validation data: {'; '.join(best[:MOST_IN_LEAD])}{more}."
+    if rows:
+        best = [f"{source}: {metric} {objective} in trial {number}, {defaults or 'none'} with the "
+                "defaults" for source, _, _, metric, defaults, objective, number in rows]
+        return f"Best of {model} on validation data: {'; '.join(best)}."
+    causes = Counter(trial.reason for trial in trials if trial.state == "failed").most_common(1)
+    return "No trial has ended well" + "".join(
+        f"; {count} of {len(trials)} failed: {reason}" for reason, count in causes) + "."
 
 
 def overview(trials, studies):
     """Returns rows of OVERVIEW, one for each source that has a best trial."""
-    rows = []
-    for source, chosen in by_source(trials).items():
-        best, first = best_trial(chosen), default_trial(chosen, studies[source].space)
+    rows, digits = [], charts.decimals([trial.objective for trial in trials])
+    for source, own in by_source(trials).items():
+        best, first = best_trial(own), default_trial(own, studies[source].space)
         if best:
-            rows.append([source, len(chosen), sum(trial.state == "failed" for trial in chosen), best.metric,
-                         first.objective if first else None, best.objective, best.number])
+            rows.append([source, len(own), sum(trial.state == "failed" for trial in own),
+                         best.metric, noisy(first, digits), noisy(best, digits), str(best.number)])
     return rows
 
 
-# ---- sections
-
-def source_section(source, trials, space, figures):
-    """Returns what the trials of a source say."""
-    failed = failed_table(trials, space)
-    if best_trial(trials) is None:
-        return parts.section(source, parts.paragraph("No trial has ended well."), failed)
-    return parts.section(source, best_table(trials, space), parameters_figure(source, trials, space, figures), failed)
+def noisy(trial, digits):
+    """Returns an objective such as '0.0153 \u00b1 0.0012'; None without one."""
+    if trial is None or trial.objective is None:
+        return None
+    noise = "" if trial.std is None else f" \u00b1 {number(trial.std, digits)}"
+    return parts.Cell(number(trial.objective, digits) + noise, trial.objective)
 
 
 def best_table(trials, space):
     """Returns the ten best trials of a source."""
-    done = sorted((trial for trial in trials if trial.objective is not None),
-                  key=lambda trial: (sign(trial.metric) * trial.objective, trial.number))
-    names = names_of(space, done)
-    rows = [[str(trial.number), trial.objective, *(cell(trial.params.get(name)) for name in names),
-             None if trial.seconds is None else duration(trial.seconds)] for trial in done[:TABLE]]
-    return parts.table(["trial", trials[0].metric, *names, "time"], rows,
-                       f"The best {len(rows)} of {plural(len(trials), 'trial')} by validation {trials[0].metric}"
-                       f"{defaults_in(trials, space)}.", own_digits=(trials[0].metric, *names))
-
-
-def defaults_in(trials, space):
-    first = default_trial(trials, space)
-    return f"; trial {first.number} has the defaults" if first else ""
-
-
-def failed_table(trials, space):
-    """Returns the trials that failed with their parameters; '' if none did. Their logs are further below."""
-    failed = [trial for trial in trials if trial.state == "failed"]
-    names = names_of(space, failed) if any(trial.params for trial in failed) else []
-    rows = [[str(trial.number), trial.reason, *(cell(trial.params.get(name)) for name in names)] for trial in failed]
-    return parts.table(["trial", "reason", *names], rows, f"Trials that failed: {len(failed)} of {len(trials)}.",
-                       own_digits=names) if rows else ""
-
-
-def names_of(space, trials):
-    return [entry["name"] for entry in space] or list(dict.fromkeys(name for trial in trials for name in trial.params))
-
-
-def cell(value):
-    return value if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) else str(value)
-
-
-def use_section(run, done):
-    """Returns the commands that train with the best values of all sources, and those of each as words for train."""
-    sources = sorted({trial.source for trial in done})
-    steps = tuned.commands(run.tree.plan, run.model, run.tree.out, sources)
-    rows = [parts.steps([parts.joined([f"{words[0].upper()}{words[1:]}:", parts.typed(command)]) for words, command in steps]),
-            parts.paragraph("Or give the values to the model's train script yourself:")]
-    for source, chosen in by_source(done).items():
-        words = [word for name, value in best_trial(chosen).params.items() for word in (f"--{name}", str(value))]
-        rows += [parts.tag("h3", source), parts.typed(" ".join(map(shlex.quote, words)))]
-    return parts.section("To use the best values", *rows) if done else ""
+    done = sorted((trial for trial in trials if trial.objective is not None), key=rank)
+    first, digits = default_trial(trials, space), charts.decimals([done[0].objective])
+    names = [entry["name"] for entry in space] or list(done[0].params)
+    rows = [[str(trial.number), noisy(trial, digits), *map(trial.params.get, names),
+             parts.Cell(duration(trial.seconds), trial.seconds)] for trial in done[:TABLE]]
+    note = f"; trial {first.number} has the defaults." if first else "."
+    return parts.table(
+        ["trial", done[0].metric, *names, "time"], rows, f"The best {len(rows)} of "
+        f"{plural(len(trials), 'trial')} by validation {done[0].metric}{note}", RESULTS,
+        own_digits=names)
 
 
 # ---- figures
 
-def best_figures(trials, figures):
-    """Returns a figure for each metric, since studies may differ in it."""
-    metrics = list(dict.fromkeys(trial.metric for trial in trials))
-    return [best_figure(f"hpo_best_so_far{'' if len(metrics) == 1 else '_' + metric}.svg",
-                        [trial for trial in trials if trial.metric == metric], metric, figures) for metric in metrics]
-
-
-def best_figure(name, trials, metric, figures):
-    """Returns best-so-far against trials, a line per source, with every trial as a point; the best one large, failed ones
-    as crosses above."""
-    series = []
-    for source, chosen in by_source(trials).items():
-        points = [(trial.number, trial.objective) for trial in chosen if trial.objective is not None]
-        line = [(trial.number, trial.best) for trial in chosen if trial.best is not None]
-        best = best_trial(chosen)
-        series.append(charts.Series(source, points=points, line=line, steps=True,
-                                    medians=[(best.number, best.objective)] if best else [],
-                                    crosses=[trial.number for trial in chosen if trial.state == "failed"]))
+def best_figure(trials, figures):
+    """Returns the best objective so far against trials."""
+    metric, series = trials[0].metric, []
+    for source, own in by_source(trials).items():
+        best = best_trial(own)
+        series.append(Series(
+            source, marks(own, lambda trial: trial.number),
+            line=[(trial.number + step, trial.best) for trial in own for step in (0, 1)],
+            medians=[(best.number, best.objective)] if best else []))
     return figures.add(
-        name, charts.line_chart, series, f"Best validation {metric} so far", x_label="trial", y_label=f"validation {metric}",
-        y_scale=scale_of_metric(metric),
-        note="line: best so far; points: trials; large: the best" + crossed(any(entry.crosses for entry in series)))
+        "hpo_best_so_far.svg", charts.lines, f"Best validation {metric} so far\nline: best so far; "
+        "points: trials; large: the best; crosses: failed", series, "trial",
+        f"validation {metric}", y_scale=scale_of(metric), csv="hpo_results.csv",
+        caption="Lower is better." if lower_is_better(metric) else "Higher is better.")
 
 
-def importance_figure(weights, figures):
-    """Returns [the importance of each parameter, a bar for each source], [] if none is known."""
-    known = {source: of_source for source, of_source in weights.items() if of_source}
-    names = list(dict.fromkeys(name for of_source in known.values() for name in of_source))
-    series = [(source, [of_source.get(name) for name in names]) for source, of_source in known.items()]
-    return [figures.add("hpo_importance.svg", charts.bars, names, series, "Importance of each parameter",
-                        x_label="share of the variance", caption=IMPORTANCE)] if known else []
+def marks(trials, place):
+    """Returns points of the trials that have ended; a failed one has no y."""
+    return [(place(trial), trial.objective) for trial in trials
+            if trial.state == "failed" or trial.objective is not None]
 
 
-def crossed(failed):
-    """Returns what the crosses of a figure mean, '' if it has none."""
-    return "; crosses: failed" if failed else ""
+def parameter_figures(source, trials, space, figures):
+    """Returns the objective against each parameter, and for each choice."""
+    metric, best = trials[0].metric, best_trial(trials)
+    title, scale = f"{source}: validation {metric}", scale_of(metric)
+    plots = [charts.Panel(entry["name"], [
+        Series("trials", marks(trials, lambda trial: trial.params.get(entry["name"]))),
+        Series("best", medians=[(best.params.get(entry["name"]), best.objective)])],
+        "log" if entry["log_uniform"] else "linear") for entry in space if "min" in entry]
+    strips = [Strip(f"{entry['name']} {value}", [
+        trial.objective for trial in trials if trial.params.get(entry["name"]) == value])
+        for entry in space for value in entry.get("choices", ())]
+    return [plots and figures.add(
+        f"hpo_parameters_{source}.svg", charts.panels, f"{title} against each parameter\npoints: "
+        "trials; large: the best one; crosses: failed", plots, y_label=f"validation {metric}",
+        y_scale=scale, across=2, csv="hpo_results.csv"), strips and figures.add(
+        f"hpo_choices_{source}.svg", charts.strips, f"{title} by choice\npoints: trials; line: "
+        "median", strips, f"validation {metric}", scale, csv="hpo_results.csv")]
 
 
-def parameters_figure(source, trials, space, figures):
-    """Returns the objective against each parameter, a panel per parameter; the best trial is ringed."""
-    done = [trial for trial in trials if trial.objective is not None]
-    failed = [trial for trial in trials if trial.state == "failed" and trial.params]
-    panels = [charts.Panel(entry["name"], [trial.params.get(entry["name"]) for trial in done + failed], scale_of(entry))
-              for entry in space]
-    metric = trials[0].metric
-    return figures.add(
-        f"hpo_parameters_{source}.svg", charts.scatter_grid, panels, [trial.objective for trial in done],
-        f"{source}: {metric} against each parameter", y_label=f"validation {metric}", y_scale=scale_of_metric(metric),
-        best=done.index(best_trial(done)), width=WIDTH if len(panels) <= FEW_PANELS else 2 * WIDTH + 2 * GAP,
-        note="ring: the best trial" + crossed(failed))
-
-
-def scale_of_metric(metric):
-    """Errors are above 0 and far apart where a training diverged; correlations may be below 0."""
-    return "log" if metric and lower_is_better(metric) else "linear"
-
-
-def scale_of(entry):
-    if entry["type"] in ("categorical", "ordered"):
-        return "categorical"
-    return "log" if entry["log_uniform"] else "linear"
+def scale_of(metric):
+    """Errors are above 0 and far apart if a training diverged; correlations may be below 0."""
+    return "log" if lower_is_better(metric) else "linear"

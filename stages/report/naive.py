@@ -1,69 +1,89 @@
 """naive: the part of a page that sets a model beside the mean-effects predictor.
 
-    collect.naive.Naive -> a table and two figures
+    collect.naive.Naive -> a figure of both, a table, the correlation within each drug
 
-The predictor knows only the mean response of each drug and of each cell line. What a model knows
-beyond that are its normalised scores; within a drug, it has nothing to lean on.
+The predictor knows only the mean response of each drug and of each cell line.
 """
-import statistics
+from stages.report import charts, page as parts
+from stages.report.charts import Series, Strip, number
+from stages.stats.generalization import mean
 
-from report import charts
-from report import page as parts
-
-WORDS = ("The mean-effects predictor is global mean + drug effect + cell-line effect, fitted to the rows that the model was "
-         "trained on. Normalised: its prediction is subtracted from truth and prediction, so that what remains is what the "
-         "model knows beyond drug and cell-line means. Most of a plain r2 is differences between drugs.")
-
-MOST_DRUGS = 10             # of the best, and of the worst
-
-
-def sections(naive, figures, unit="rows"):
-    """Returns the section, or one that says why there is none; adds its figure to the Figures."""
-    notes = parts.items(naive.notes)
-    if not naive.rows:
-        return [parts.section("Beside a naive baseline", notes)] if naive.notes else []
-    by_size = naive.rows[0][3] is not None
-    strips = [charts.Strip(*((f"{source}, {other}", values, source) if by_size else (source, values, other)))
-              for (source, other), values in naive.drug_values.items() if values]
-    drawn = [figures.add(
-        "naive_per_drug.svg", charts.strips, strips, "Correlation within each drug", reference=0,
-        points="drugs per split", colors="studies" if by_size else "tested on",
-        x_label="pcc of truth and prediction within a drug",
-        caption="Within a drug, knowing which drugs are potent is of no use.")] if strips else []
-    beside = list(filter(None, drawn + [drug_table(naive, "sizes" if by_size else "pairs")]))
-    return [parts.section("Beside a naive baseline", parts.paragraph(WORDS), table(naive, unit if by_size else "target"),
-                          *([parts.figures(beside)] if beside else []), notes)]
+WORDS = ("The baseline is the mean-effects predictor: global mean + drug effect + cell-line "
+         "effect, fitted to the rows that the model was trained on. Most of a plain r2 is "
+         "differences between drugs, which the baseline knows.")
+NORMALISED = (
+    "Normalised: the baseline's prediction is subtracted from truth and prediction, so that the "
+    "score is of what the model knows beyond drug and cell-line means. A normalised r2 of 0.3 says "
+    "that the model explains 30 % of what the baseline leaves. It can be near or below zero "
+    "although the model wins: a constant offset of the baseline, as in another study, lowers the "
+    "baseline's plain r2 but is no part of the normalised one.")
+COLUMNS = {"r2": "model r2", "naive_r2": "baseline r2", "norm_r2": "normalised r2",
+           "norm_pcc": "normalised pcc", "drug_pcc": "median pcc of drugs",
+           "cell_pcc": "median pcc of cell lines"}
 
 
-def drug_table(naive, results):
-    """Returns the drugs that are predicted best and worst, by the mean of their correlations over pairs; '' without any."""
-    found = {}
-    for row in naive.drug_rows:
-        found.setdefault(row[3], []).append(row[6])
-    order = sorted(([drug, statistics.mean(values), len(values)] for drug, values in found.items()), key=lambda row: -row[1])
-    if not order:
-        return ""
-    half = min(MOST_DRUGS, (len(order) + 1) // 2)
-    best, worst = order[:half], order[half:][-half:] + [["", None, None]] * (len(order) < 2 * half)
-    said = "All drugs" if len(order) <= 2 * half else f"The best and the worst {half} of {len(order)} drugs"
-    return parts.table(["drug", "mean pcc", results] * 2, [left + right for left, right in zip(best, worst)],
-                       f"{said}: mean over the results in per_drug.csv, and their number")
+def sections(naive, figures, is_curve=False):
+    """Returns the section, [] if there is nothing to say. is_curve: of sizes instead of targets."""
+    rows, shown = mean_rows(naive), []
+    if rows:
+        header = ["source", "rows" if is_curve else "target", "difference", *COLUMNS.values()]
+        table = parts.table(header, rows, "Means over splits. Difference: model r2 minus baseline "
+                            "r2. The last two are medians over drugs, or cell lines, of a split.",
+                            figures.folder + "naive_scores.csv")
+        shown = [WORDS,
+                 parts.figures((curve if is_curve else differences)(rows, figures)),
+                 parts.details("The same in numbers", table)]
+    shown += [parts.items(naive.notes)] * bool(naive.notes)
+    return [parts.section("Beside a naive baseline", *shown)] if shown else []
 
 
-def table(naive, unit_or_target):
-    """Returns the mean over splits of each pair: the model, the predictor, and the normalised scores."""
+def mean_rows(naive):
+    """Returns [source, target or size, difference of r2, means over splits of COLUMNS]."""
     groups = {}
     for record, row in zip(naive.records, naive.rows):
-        groups.setdefault((row[0], row[1], row[3]), []).append(record["scores"])
+        key = row[0], row[1] if row[3] is None else row[3]
+        groups.setdefault(key, []).append(record["scores"])
     rows = []
-    for (source, target, size), scores in groups.items():
-        names = ("r2", "naive_r2", "norm_r2", "norm_pcc", "norm_scc", "drug_pcc", "cell_pcc")
-        rows.append([source, target if size is None else str(size), *(mean(scores, name) for name in names)])
-    header = ["source", unit_or_target, "model r2", "mean-effects r2", "normalised r2",
-              "normalised pcc", "normalised scc", "median pcc per drug", "median pcc per cell line"]
-    return parts.table(header, rows, "Means over splits; naive_scores.csv has every split.")
+    for key, scores in groups.items():
+        means = [mean([row[name] for row in scores if charts.usable(row.get(name))])
+                 for name in COLUMNS]
+        rows.append([*key, means[0] - means[1], *means])
+    return rows
 
 
-def mean(scores, name):
-    values = [row[name] for row in scores if name in row and row[name] == row[name]]
-    return statistics.mean(values) if values else None
+def differences(rows, figures):
+    """Returns the difference of the two, and both below it, for each source and target."""
+    reach = max([abs(row[2]) for row in rows if charts.usable(row[2])], default=0) or 1
+    cells = {(row[0], row[1]): (row[2], f"{number(row[3], 2)} vs {number(row[4], 2)}")
+             for row in rows}
+    return figures.add(
+        "naive_difference.svg", charts.heatmap, "r2 of the model minus r2 of the baseline", cells,
+        "blue: model better; orange: baseline better", (-reach, reach), charts.EITHER,
+        csv="naive_scores.csv",
+        caption=f"Difference of the means over splits; below it, model vs baseline. {NORMALISED}")
+
+
+def curve(rows, figures):
+    """Returns both along the sizes of a learning curve."""
+    series = []
+    for source in sorted({row[0] for row in rows}):
+        own = sorted(row[1:5] for row in rows if row[0] == source)
+        line = [(size, model) for size, _, model, _ in own]
+        series.append(Series(source, medians=line, line=line,
+                             dashed=[(size, baseline) for size, _, _, baseline in own]))
+    return figures.add(
+        "naive_curve.svg", charts.lines, "r2 of the model and of the baseline", series,
+        "training set size (rows)", "r2", "log", csv="naive_scores.csv",
+        caption=f"Means over splits. Solid: the model; dashed: the baseline. {NORMALISED}")
+
+
+def drug_figure(naive, figures):
+    """Returns the correlation within each drug; '' without any."""
+    strips = [Strip(source, values, target)
+              for (source, target), values in naive.drug_values.items() if values]
+    return figures.add(
+        "per_drug.svg", charts.strips,
+        "Correlation within each drug\npoints: drugs of each split; line: median", strips,
+        "pcc of truth and prediction within a drug", marked=[0], csv="per_drug.csv", caption=(
+            "Within a drug, it does not help to know which drugs are potent: the baseline knows "
+            "only which cell lines are sensitive to all drugs.")) if strips else ""

@@ -1,39 +1,37 @@
 """run: what the pages of all workflows have: what was run, how complete it is, runtimes, failures.
 
-    Run, its Tree's plans      -> rows for the top of the page
-    its Tree's statuses        -> runtimes, as a table and a figure
+    Run, its Tree's plans      -> rows at the top of the page
+    its Tree's statuses        -> runtimes and memory, as a table
     gaps, the ends of log.txt  -> what is missing and why
 
 Examples:
     run = Run(tree, "baseline", tasks, found=28, gaps=gaps, notes=[])
     figures = Figures(tree.synthetic)
-    sections = [section("Scores", figures.add("r2.svg", charts.bars, names, series, "r2 by source"))]
-    page, files = whole_page(run, "Cross-study analysis of baseline", "What came out.", sections, figures, "csa")
+    drawn = figures.add("r2.svg", charts.bars, "r2 by source", strips, caption="Means.")
+    page, files = whole_page(run, "Cross-study analysis", "Lead.", [section("r2", drawn)], figures)
 
 Reads logs only, the Tree has read the rest; nothing in them makes it raise.
 """
-import os
-import re
+import collections
+import itertools
 import shlex
 import statistics
 from typing import NamedTuple
 
-from common.tables import plural
-from common.tree_files import on_disk
-from report import charts
-from report.paper import for_paper
-from report.resources import resources_section
-from report.page import STAMP, SYNTHETIC, figure, figures, items, joined, page, paragraph, section, table, tag, typed
-from tree.environments import environment_rows
-from tree.results_tree import STAGES
-from tree.scores import by_cause, failed_and_pending
+from core.files import on_disk
+from core.slurm_output import tail
+from core.task import DIRECTORIES, SPLIT_FILES, STAGES, argument_list
+from core.text import plural
+from stages.report import page as parts
+from stages.report.environments import data_notes, environment_notes, environment_rows
+from stages.report.failures import by_cause, failed_and_pending
 
-UNITS = {"row": "rows", "cell": "cell lines", "drug": "drugs"}
+OF_ALL = (*DIRECTORIES, *SPLIT_FILES, "y_col_name")     # arguments of every training
 MOST_CAUSES = 20                    # of failures that are described
 MOST_COMMANDS = 5                   # the newest; a run may have been resumed many times
-LOG_LINES, LOG_BYTES, LOG_WIDTH = 5, 1 << 14, 300
-NOTHING = paragraph("No inference has ended well, so there is nothing to show.")
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")      # colors and cursor movements of a terminal
+LOG_LINES = 5                       # of a failed task
+MEASURED = STAGES[:-1]              # all but the collector
+NOTHING = "No inference has ended well, so there are no scores."
 
 
 class Run(NamedTuple):
@@ -47,162 +45,158 @@ class Run(NamedTuple):
 
 
 class Figures(dict):
-    """{file name: SVG} of the figures made so far; those of demo data are stamped."""
+    """{file name: SVG} of the figures made so far. folder: from the page to them."""
 
-    def __init__(self, synthetic):
+    def __init__(self, synthetic, folder="scores/"):
         super().__init__()
-        self.stamp = STAMP if synthetic else ""
+        self.stamp, self.folder = f"\n{parts.STAMP}" * bool(synthetic), folder
 
-    def add(self, name, chart, *arguments, caption="", **options):
-        """Draws a figure and returns it as part of a page; a name with / in it stays a name."""
+    def add(self, name, chart, title, *arguments, caption="", csv=None, **options):
+        """Draws a figure and returns it as part of a page. csv: the table with its numbers."""
         name = name.replace("/", "-")
-        self[name] = chart(*arguments, stamp=self.stamp, **options)
-        return figure(self[name], caption)
-
-    def for_paper(self):
-        return {name: for_paper(drawn) for name, drawn in self.items()}
+        self[name] = chart(title + self.stamp, *arguments, **options)
+        return parts.figure(self[name], caption, *([self.folder + csv] if csv else []),
+                            self.folder + name)
 
 
-def whole_page(run, title, lead, sections, figures, workflow):
-    """Returns (page, {file name: SVG for print}): the sections, then runtimes and failures. lead: what came out."""
-    sections = [*sections, runtime_section(run.tree, figures, f"{workflow}_runtimes.svg"), resources_section(run.tree, duration),
-                failure_section(run.gaps, run.notes)]
-    text = page(title, run_rows(run), list(filter(None, sections)), lead, SYNTHETIC if run.tree.synthetic else "")
-    return text, figures.for_paper()
+def whole_page(run, title, lead, sections, figures):
+    """Returns (page, {file name: SVG}): the sections, then runtimes and failures. lead: what came
+    out."""
+    sections = [*sections, runtime_section(run.tree), failure_section(run.gaps)]
+    stamp = parts.SYNTHETIC if run.tree.synthetic else ""
+    return parts.page(title, run_rows(run), sections, lead, stamp), dict(figures)
 
 
 # ---- what was run
 
 def run_rows(run):
     """Returns what is at the top: (name, text) of what was run, when, with what, how complete."""
-    plans, plan = run.tree.plans, run.tree.plan
-    rows = [("model", run.model), ("response", plan.get("y_col_name")), ("data", plan.get("input_dir"))]
-    rows += studies(run.tasks)
-    rows += [("splits", ranges({task.split for task in run.tasks})),
-             ("sizes", in_unit(sizes(run.tasks), unit_of(run.tree))),
-             ("complete", completeness(run.found, run.gaps)), ("started", dates(plans)),
-             ("versions", ", ".join(f"{name} {version}" for name, version in _dict(plan, "versions").items())),
-             ("environment", "; ".join(environment_rows(run.tree))),
-             ("arguments that differ from the defaults", changed_arguments(plan)),
-             ("to repeat it", commands(that_made_results(plans, run.tree)))]
-    return [(name, text) for name, text in rows if text]
+    tree, plan, tasks = run.tree, run.tree.plan, run.tasks
+    options = plan.get("arguments") or {}
+    sources, targets = ({getattr(task, field) or "" for task in tasks}
+                        for field in ("source", "target"))
+    is_own = all(task.target in (None, "", task.source) for task in tasks)
+    rows = {"model": run.model,
+            "data": listed([plan.get("input_dir"), options.get("y_data_file")]),
+            "response": plan.get("y_col_name"),
+            "studies" if is_own else "trained on": listed(sorted(sources)),
+            "tested on": "" if is_own else listed(sorted(targets)),
+            "splits": ranges({task.split for task in tasks}),
+            "sizes": sizes(tasks),
+            "complete": completeness(run),
+            "started": dates(tree.plans),
+            "environment of the model": "; ".join(map("--env {}".format, environment_rows(tree))),
+            "versions": listed(map(" ".join, (plan.get("versions") or {}).items())),
+            "arguments that differ from the defaults": changed_arguments(options.get("changed")),
+            "arguments of the train script": train_arguments(tree),
+            "to repeat it": commands(tree.plans),
+            "notes": parts.items([*run.notes, *environment_notes(tree), *data_notes(tree)])}
+    return [(name, text) for name, text in rows.items() if text]
 
 
-def unit_of(tree):
-    """Returns what sizes of training sets are counted in: rows, drugs or cell lines, as the plan's --subset_by says."""
-    return UNITS.get(str(_dict(tree.plan, "arguments").get("subset_by")), "rows")
-
-
-def in_unit(text, unit):
-    """Returns a text on rows as one on the unit."""
-    return re.sub(r"\brows\b", unit, text)
+def listed(texts):
+    return ", ".join(filter(None, texts))
 
 
 def sizes(tasks):
-    """Returns the training set sizes as ranges, once if they are the same for all studies; '' without any."""
-    found = {}
-    for task in tasks:
-        if task.size is not None:
-            found.setdefault(task.source, set()).add(task.size)
-    texts = {source: f"{min(own)}-{max(own)} rows in {plural(len(own), 'step')}" for source, own in sorted(found.items())}
-    if len(set(texts.values())) == 1:
-        return next(iter(texts.values()))
-    return "; ".join(f"{source} {text}" for source, text in texts.items())
+    """Returns the training set sizes; '' without any."""
+    found = {task.size for task in tasks if task.size is not None}
+    return f"{min(found)} to {max(found)} rows" if found else ""
 
 
-def studies(tasks):
-    """Returns rows that name the studies: once if each model is tested on its own."""
-    sources, targets = ({getattr(task, field) or "" for task in tasks} for field in ("source", "target"))
-    if all(task.target in (None, "", task.source) for task in tasks):
-        return [("studies", ", ".join(sorted(sources)))]
-    return [("trained on", ", ".join(sorted(sources))), ("tested on", ", ".join(sorted(targets)))]
-
-
-def changed_arguments(plan):
-    """Returns the arguments of a plan that differ from the defaults as one would type them; '' if it does not say."""
-    changed = _dict(plan, "arguments").get("changed")
-    if not isinstance(changed, dict):
+def changed_arguments(changed):
+    """Returns the launcher's arguments that differ from the defaults, '' if that is not known."""
+    if changed is None:
         return ""
-    words = [" ".join([f"--{name}", *values_of(value)]) for name, value in changed.items()]
-    return typed(" ".join(words), "code") if words else "none"
+    given = {name: [] if value is True else list(map(str, value)) if isinstance(value, list)
+             else str(value) for name, value in changed.items()}
+    return parts.typed(in_shell(argument_list(given, "")) or "none", "code")
 
 
-def values_of(value):
-    """Returns the words behind an option; none behind one that is only switched on."""
-    values = value if isinstance(value, list) else [] if value is True else [value]
-    return [shlex.quote(str(one)) for one in values]
+def in_shell(texts):
+    return " ".join(map(shlex.quote, map(str, texts)))
 
 
-def _dict(plan, name):
-    return plan[name] if isinstance(plan.get(name), dict) else {}
+def train_arguments(tree):
+    """Returns the arguments that trainings were given, but for those of all; if they differ, with
+    the sources that have them."""
+    found = collections.defaultdict(set)
+    for task in tree.tasks.values():
+        if task.stage == "train":
+            own = {name: value for name, value in task.arguments.items() if name not in OF_ALL}
+            found[in_shell(argument_list(own, "")) or "the script's own defaults"].add(task.source)
+    texts = [f"{listed(sorted(sources))}: {text}" for text, sources in found.items()]
+    return "; ".join(texts if texts[1:] else found)
 
 
 def ranges(numbers):
     """Returns '0-9, 12' of a set of whole numbers."""
-    spans = []
-    for number in sorted(numbers - {None}):
-        if spans and number == spans[-1][1] + 1:
-            spans[-1][1] = number
-        else:
-            spans.append([number, number])
-    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in spans)
+    spans = itertools.groupby(enumerate(sorted(numbers - {None})), lambda pair: pair[1] - pair[0])
+    ends = [[number for _, number in span] for _, span in spans]
+    return ", ".join(f"{span[0]}-{span[-1]}" if span[1:] else str(span[0]) for span in ends)
 
 
-def completeness(found, gaps):
-    """Returns '28 of 30 results, 1 failed, 1 not run yet'."""
-    pending = failed_and_pending(gaps)[1]
-    failed = len(gaps) - pending
-    parts = [f"{found} of {plural(found + len(gaps), 'result')}"] + ([f"{failed} missing after a failure"] if failed else [])
-    return ", ".join(parts + ([f"{pending} not run yet"] if pending else []))
+def completeness(run):
+    """Returns '28 of 30 results; 1 missing: train failed: exit code 3; 1 pending'."""
+    failed, pending = failed_and_pending(run.gaps)
+    return "; ".join([f"{run.found} of {plural(run.found + len(run.gaps), 'result')}",
+                      *map(cause, by_cause(failed)[:MOST_CAUSES]),
+                      *[f"{pending} pending"] * bool(pending)])
+
+
+def cause(alike):
+    """alike: [(failed task, the gaps that it leaves)] of one cause."""
+    gap = alike[0][1][0]
+    count = sum(len(gaps) for _, gaps in alike)
+    return f"{count} missing: {gap.stage} {gap.state}" + (f": {gap.reason}" * bool(gap.reason))
 
 
 def dates(plans):
     """Returns when the launches were made."""
-    made = [str(plan["created"]).replace("T", " ").replace("Z", " UTC") for plan in plans if plan.get("created")]
-    return made[0] if len(made) == 1 else f"{made[0]} to {made[-1]}, {len(made)} launches" if made else ""
-
-
-def that_made_results(plans, tree):
-    """Returns the plans whose launches made something that is done; all if that is not known of any."""
-    statuses = [tree.status(name) for name, task in tree.tasks.items() if task.stage in STAGES[:-1]]
-    made = {status.launch for status in statuses if status and status.state == "done"}
-    return [plan for plan in plans if plan.get("launch") in made] or plans
+    made = [str(plan["created"]).replace("T", " ").replace("Z", " UTC")
+            for plan in plans if plan.get("created")]
+    return " to ".join(dict.fromkeys(made[:1] + made[-1:]))
 
 
 def commands(plans):
-    """Returns the command of each launch, repeated ones once, and the directory of each."""
-    lines = [(" ".join(map(shlex.quote, plan.get("command") or ())), plan.get("directory")) for plan in plans]
-    lines = [f"cd {shlex.quote(str(directory))}\n{line}" if directory else line for line, directory in lines if line]
-    lines = list(dict.fromkeys(lines))
-    earlier = [f"# and {len(lines) - MOST_COMMANDS} earlier ones"] if len(lines) > MOST_COMMANDS else []
-    return typed("\n".join(earlier + lines[-MOST_COMMANDS:])) if lines else ""
+    """Returns the commands of the newest launches, repeated ones once, each with its directory."""
+    lines = [(f"cd {in_shell([plan['directory']])}\n" if plan.get("directory") else "")
+             + in_shell(plan["command"]) for plan in plans if plan.get("command")]
+    lines = list(dict.fromkeys(lines))[-MOST_COMMANDS:]
+    return parts.typed("\n".join(lines)) if lines else ""
 
 
-# ---- runtimes and failures
+# ---- runtimes
 
-def runtimes(tree):
-    """Returns {(source, stage): seconds of the tasks that are done}."""
+def measured(tree):
+    """Returns {(source, stage): Statuses of its finished tasks}."""
     found = {}
     for task in tree.tasks.values():
         status = tree.status(task.name)
-        if task.stage in STAGES[:-1] and status and status.state == "done" and status.seconds is not None:
-            found.setdefault((task.source or "", task.stage), []).append(status.seconds)
-    return dict(sorted(found.items(), key=lambda item: (item[0][0], STAGES.index(item[0][1]))))
+        if task.stage in MEASURED and status and status.state == "done" and (
+                status.seconds is not None):
+            found.setdefault((task.source or "", task.stage), []).append(status)
+    return dict(sorted(found.items(), key=lambda item: (item[0][0], MEASURED.index(item[0][1]))))
 
 
-def runtime_section(tree, drawn, figure_name):
-    """Returns the section, '' if no status says a time; adds its figure to the Figures `drawn`."""
-    times = runtimes(tree)
-    if not times:
-        return ""
-    rows = [[source, stage, len(values), duration(statistics.median(values)), duration(max(values)),
-             duration(sum(values))] for (source, stage), values in times.items()]
-    total = duration(sum(map(sum, times.values())))
-    caption = f"Time of tasks that are done, {total} in all; retried tasks count with their last attempt."
-    shown = drawn.add(
-        figure_name, charts.strips, [charts.Strip(source, values, stage) for (source, stage), values in times.items()],
-        "Time per task", points="tasks", colors="stages", x_scale="log", x_label="seconds per task")
-    return section("Runtimes", figures([table(["source", "stage", "tasks", "median", "longest", "sum"], rows, caption), shown]))
+def runtimes(tree):
+    """Returns {(source, stage): seconds of its finished tasks}."""
+    return {key: [status.seconds for status in group] for key, group in measured(tree).items()}
+
+
+def runtime_section(tree):
+    """Returns the section, '' if no status has a time."""
+    rows = []
+    for key, group in measured(tree).items():
+        times = [status.seconds for status in group]
+        peak = max(status.peak_mb or 0 for status in group)
+        rows.append([*key, len(group), *[parts.Cell(duration(seconds), seconds) for seconds in (
+            statistics.median(times), max(times), sum(times))],
+            parts.Cell(f"{peak:.0f} MB", peak) if peak else None])
+    return parts.section("Runtimes", parts.table(
+        ["source", "stage", "tasks", "median time", "longest", "sum", "most memory"], rows,
+        "Median, longest and sum of the times of finished tasks, and the most memory of one. A "
+        "retried task counts with its last attempt.")) if rows else ""
 
 
 def duration(seconds):
@@ -216,36 +210,23 @@ def duration(seconds):
     return text.replace(" ", "\u00a0")
 
 
-def failure_section(gaps, notes=()):
+# ---- failures
+
+def failure_section(gaps):
     """Returns what is missing and why, with the ends of the logs; '' if nothing is."""
     failed, pending = failed_and_pending(gaps)
-    causes = by_cause(failed)
-    parts = [_failure(alike) for alike in causes[:MOST_CAUSES]]
-    if len(causes) > MOST_CAUSES:
-        parts.append(paragraph(f"And {plural(len(causes) - MOST_CAUSES, 'more cause')}: scores/missing.csv lists all."))
-    parts += [paragraph(f"Not there yet: {plural(pending, 'result')} of tasks that are running or waiting.")] if pending else []
-    parts += [items(notes)] if notes else []
-    return section("Missing results" if gaps else "Notes", *parts) if parts else ""
+    told = list(map(_failure, by_cause(failed)[:MOST_CAUSES]))
+    if told:
+        told.append("scores/missing.csv lists every missing result.")
+    if pending:
+        told.append(f"{plural(pending, 'result')} pending: the tasks are running or waiting.")
+    return parts.section("Missing results", *told) if told else ""
 
 
 def _failure(alike):
     """alike: [(failed task, the gaps that it leaves)] of one cause."""
     failed_task, gaps = alike[0]
-    more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
-    reason = f": {gaps[0].reason}" if gaps[0].reason else ""
-    missing = plural(sum(len(its) for _, its in alike), "result")
-    tail = log_tail(gaps[0].log)
-    return joined([tag("h3", failed_task + more), paragraph(f"{gaps[0].stage} {gaps[0].state}{reason}; missing: {missing}."),
-                   typed("\n".join(tail)) if tail else paragraph("There is no log.")])
-
-
-def log_tail(path):
-    """Returns the last lines of a log, without what moves a terminal's cursor; none if it cannot be read."""
-    try:
-        with open(on_disk(path), "rb") as file:
-            file.seek(max(0, os.path.getsize(file.name) - LOG_BYTES))
-            text = file.read(LOG_BYTES).decode("utf-8", "replace")
-    except (OSError, ValueError):
-        return []
-    lines = [ESCAPES.sub("", line.rstrip().rpartition("\r")[2]).rstrip() for line in text.split("\n")]
-    return [line[:LOG_WIDTH] + ("\u2026" if line[LOG_WIDTH:] else "") for line in lines if line][-LOG_LINES:]
+    more = f" and {len(alike) - 1} more" * bool(alike[1:])
+    log = tail(on_disk(gaps[0].log), LOG_LINES)
+    return parts.paragraphs([parts.tag("h3", failed_task + more), f"{cause(alike)}.",
+                             parts.typed("\n".join(log)) if log else "It has no log."])

@@ -2,54 +2,51 @@
 
     a file .claim.N in the task's directory: created exclusively, touched while its owner lives
 """
+import json
 import os
 import time
 
-from runner import plain_json
-from runner.status import host, remove, slurm_job
+from core.tree import process_started
 
-CLAIM, CLOCK = ".claim.", ".clock."
-TOUCH_EVERY = 30        # seconds between two signs of life of a claim
+CLAIM = ".claim."
+TOUCH_EVERY = 5         # seconds between two signs of life of a claim
 DEAD_AFTER = 300        # seconds without one after which a claim on another host is dead
 
 
-IDENTITY = {}     # of this process, found out for its first task
+# ---- where this process runs
+
+def slurm_job():
+    """Returns '409_3' or '409'; '' if not Slurm runs this task (a local run in an allocation)."""
+    if os.environ.get("TASK_EXECUTOR") == "local":
+        return ""
+    array, index = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{index}" if array else os.environ.get("SLURM_JOB_ID", "")
+
+
+def host():
+    node = os.environ.get("SLURMD_NODENAME") if slurm_job() else ""
+    return node or os.uname().nodename
 
 
 def identity():
-    """Who this process is, also after its number has been given to another one."""
-    if IDENTITY.get("pid") != os.getpid():
-        IDENTITY.update(find_identity())
-    return dict(IDENTITY)
+    """Returns who this process is, also after its number has been given to another one."""
+    restarts = os.environ.get("SLURM_RESTART_COUNT") if slurm_job() else ""
+    return {"host": host(), "kernel": kernel(), "pid": os.getpid(),
+            "process_started": process_started(os.getpid()), "slurm_job": slurm_job(),
+            "restarts": int(restarts or 0)}
 
 
-def find_identity():
-    return {"host": host(), "boot": first_line("/proc/sys/kernel/random/boot_id"), "space": pid_space(),
-            "pid": os.getpid(), "process_started": process_started(os.getpid()), "slurm_job": slurm_job(),
-            "restarts": int(os.environ.get("SLURM_RESTART_COUNT") or 0) if slurm_job() else 0}
-
-
-def first_line(path):
+def kernel():
+    """Returns the boot of this host and the space of process numbers: in another container on the
+    same host they are those of other processes. '' if unknown."""
     try:
-        with open(path) as file:
-            return file.readline().strip()
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return ""
 
 
-def pid_space():
-    """Process numbers of another container on the same host are other processes."""
-    try:
-        return os.readlink("/proc/self/ns/pid")
-    except OSError:
-        return ""
-
-
-def process_started(pid):
-    """[clock ticks from boot to the start of a process]; [] if there is none, or it has ended and nobody has asked how."""
-    fields = first_line("/proc/{}/stat".format(pid)).rpartition(")")[2].split()
-    return [] if fields[:1] in (["Z"], ["X"]) else fields[19:20]
-
+# ---- the claim
 
 class Claim:
     """The right to run one task: a file .claim.N that only one process can create.
@@ -59,106 +56,107 @@ class Claim:
     looks once more: if another live claim is there, it withdraws and tries again later.
     """
 
-    def __init__(self, task):
-        self.task, self.me, self.path = task, dict(identity(), launch=task.launch), ""
+    def __init__(self, call):
+        self.call, self.me, self.path = call, identity(), ""
 
     def take(self):
-        """None if this process has the task now, else the claim of the one that has it."""
+        """Returns None if this process has the task now, else the claim of the one that has it."""
         claims = self.claims()
         live = [claim for path, claim in claims if not self.is_dead(path, claim)]
         if live:
             return live[-1]
         number = max([int(path.rpartition(".")[2]) for path, _ in claims] or [0]) + 1
-        path = self.task.path(CLAIM + str(number))
-        if not self.create(path):
-            return {}
-        self.path = path
-        others = [other for other, claim in self.claims() if other != path and not self.is_dead(other, claim)]
-        if others:
-            self.release()
-            time.sleep(os.urandom(1)[0] / 1000)
+        if not self.create_alone(self.call.path(CLAIM + str(number))):
             return {}
         for dead, _ in claims:
             remove(dead)
         return None
 
-    def create(self, path):
-        """Whether the claim is ours. It appears with its content, since a process may be killed at any moment, and
-        nobody could tell whose an empty one is; without hard links it is created first and written then."""
-        text, whole = plain_json.dumps(self.me), self.task.path("{}{}.{}.claim".format(CLOCK, self.me["host"], os.getpid()))
-        try:
-            write_new(whole, text, os.O_TRUNC)
-            try:
-                os.link(whole, path)
-            except FileExistsError:
-                return False
-            except OSError:
-                return write_new(path, text, os.O_EXCL)
-            return True
-        finally:
-            remove(whole)
+    def create_alone(self, path):
+        """Creates the claim; withdraws it and returns False if there is another live one."""
+        if not write_new(path, json.dumps(self.me)):
+            return False
+        self.path = path
+        if self.has_rivals():
+            self.release()
+            time.sleep(os.urandom(1)[0] / 1000)
+            return False
+        return True
+
+    def has_rivals(self):
+        return any(path != self.path and not self.is_dead(path, claim)
+                   for path, claim in self.claims())
 
     def claims(self):
-        """[(path, content)] of the claims on this task; the content of one that is being written is {}."""
-        found = []
-        for name in os.listdir(self.task.directory):
-            if name.startswith(CLAIM) and name[len(CLAIM):].isdigit():
-                found.append((self.task.path(name), read_claim(self.task.path(name))))
-        return found
+        """Returns [(path, content)] of the claims on this task; one that is being written is {}."""
+        paths = [self.call.path(name) for name in os.listdir(self.call.directory)
+                 if name.startswith(CLAIM) and name[len(CLAIM):].isdigit()]
+        return [(path, read_claim(path)) for path in paths]
 
     def is_dead(self, path, claim):
         if claim.get("slurm_job") and claim["slurm_job"] == self.me["slurm_job"]:
             if claim.get("restarts", 0) < self.me["restarts"]:
                 return True     # the same element, requeued: Slurm has ended its first run
-        # One kernel and one space of process numbers, whatever Slurm calls the node: then the process can be looked up.
-        if claim.get("boot") and all(claim.get(key) == self.me[key] for key in ("boot", "space")):
+        if self.me["kernel"] and claim.get("kernel") == self.me["kernel"]:
             return process_started(claim.get("pid")) != claim.get("process_started")
         return self.age(path) > DEAD_AFTER
 
     def age(self, path):
-        """Seconds since a claim was touched, by the clock of the file server: hosts' clocks differ."""
-        probe = self.task.path(CLOCK + "{}.{}".format(self.me["host"], os.getpid()))
+        """Returns the seconds since a claim was touched, by the clock of the file server."""
         try:
-            os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666))
-            os.utime(probe)
-            return os.stat(probe).st_mtime - os.lstat(path).st_mtime
+            os.utime(self.call.directory)
+            return os.stat(self.call.directory).st_mtime - os.lstat(path).st_mtime
         except OSError:
             return 0.0
-        finally:
-            remove(probe)
 
-    def touch(self, *_):
-        try:
-            os.utime(self.path)
-        except OSError:
-            pass    # a full or absent disk is the stage's problem; the next touch may go through
+    def touch(self):
+        """Shows that the owner lives."""
+        if self.is_ours():
+            try:
+                os.utime(self.path)
+            except OSError:
+                pass    # a full or absent disk is the stage's problem
 
     def is_ours(self):
-        return os.path.exists(self.path)
+        """Says whether we have the task. A stage that empties its directory removes our claim;
+        we create it again unless another runner has taken the task."""
+        if os.path.exists(self.path):
+            return True
+        try:
+            return not self.has_rivals() and self.create_alone(self.path)
+        except OSError:     # the directory is gone
+            return False
 
     def release(self):
         remove(self.path)
 
 
-def write_new(path, text, flag):
-    """Writes a file; False if flag is O_EXCL and it exists. What cannot be written (a full disk) is not left half written."""
+def write_new(path, text):
+    """Creates a file, all of it or nothing; returns False if it exists."""
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | flag, 0o666)
+        file = open(path, "x")
     except FileExistsError:
         return False
     try:
-        with os.fdopen(handle, "w") as file:
+        with file:
             file.write(text)
-    except OSError:
+    except OSError:     # a full disk
         remove(path)
         raise
     return True
 
 
 def read_claim(path):
+    """Returns the content of a claim; {} if it is gone, or is just being written."""
     try:
         with open(path) as file:
-            claim = plain_json.load(file)
-    except (OSError, ValueError):
+            return dict(json.load(file))
+    except (OSError, TypeError, ValueError):
         return {}
-    return claim if isinstance(claim, dict) else {}
+
+
+def remove(path):
+    try:
+        os.unlink(path)
+    except OSError:
+        pass    # it was never there, or its directory is gone or cannot be written

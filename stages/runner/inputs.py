@@ -1,50 +1,63 @@
-"""inputs: waits for what a task is made from, and notes which run of it that is."""
+"""inputs: waits until the inputs of a task are done, and says what it is made from.
+
+    Call -> {name of the input's task: its stamp, arguments, script and split files}, or a Failure
+"""
 import os
 import time
 
-from runner.status import Failure, read_status
+from core.tree import read_status
+from stages.runner.call import setting
+from stages.runner.verdict import Failure
+
+LATENCY_WAIT = 60       # seconds
 
 
-def check_inputs(task, signals):
-    """{input: {stamp, words, script, out}} of the inputs inside the results tree; raises Failure for one that is not done."""
-    made_from, deadline = {}, time.time() + float(os.environ.get("LATENCY_WAIT") or 60)
-    for path in task.inputs:
-        if task.stage == "preprocess" or not path.startswith(task.out + "/"):
+def check_inputs(call, signals, claim):
+    """Waits for the inputs inside the results tree, and returns what the task is made from.
+
+    Failure: an input is missing or not done
+    """
+    made_from = {}
+    deadline = time.time() + setting("LATENCY_WAIT", LATENCY_WAIT)
+    for name in call.inputs:
+        # preprocess reads the benchmark, collect the whole results tree
+        if call.task.stage in ("preprocess", "collect") or os.path.isabs(name):
+            path = os.path.join(call.out, name)
             if not os.path.exists(path):
-                raise Failure("no_input", "input {} does not exist".format(path))
+                raise Failure("no_input", f"input {path} does not exist")
             continue
-        name = os.path.relpath(path, task.out)
-        status = wait_for_input(task, name, deadline, signals)
-        if status.get("state") != "done":
-            raise Failure("parent_failed", "parent failed: {} is {}".format(name, status.get("state", "without a status")))
-        made_from[name] = {key: status.get(key, empty) for key, empty in (("stamp", ""), ("words", []), ("script", ""), ("out", task.out))}
+        status = wait_for_input(call, name, deadline, signals, claim)
+        if status is None or status.state != "done":
+            state = status.state if status else "without a status"
+            raise Failure("parent_failed", f"parent failed: {name} is {state}")
+        made_from[name] = input_of(status)
     return made_from
 
 
-def wait_for_input(task, name, deadline, signals):
-    """The status of an input. An NFS client may show a file late, or an old state of it until its
-    cache is a minute old: listing the directory above makes it look again."""
+def input_of(status):
+    return {"stamp": status.stamp, "arguments": status.arguments,
+            "script_fingerprint": status.script_fingerprint, "read_files": status.read_files}
+
+
+def wait_for_input(call, name, deadline, signals, claim):
+    """Returns the Status of an input. An NFS client may show a file late, or an old version until
+    its cache is a minute old: listing the directory above refreshes it."""
+    path = os.path.join(call.out, name)
     while True:
-        status = read_status(os.path.join(task.out, name))
-        settled = status.get("state") in ("done", "failed", "interrupted") and not is_superseded(task, name, status)
-        if settled or time.time() >= deadline or signals.number:
+        status = read_status(path, call.out)
+        is_settled = status is not None and status.state != "running"
+        if is_settled and not is_superseded(call, name, status):
+            return status
+        if time.time() >= deadline or signals.number:
             return status
         try:
-            os.listdir(os.path.dirname(os.path.join(task.out, name)))
+            os.listdir(os.path.dirname(path))
         except OSError:
             pass
-        time.sleep(1)
+        claim.touch()
+        signals.wait(1)
 
 
-def is_superseded(task, name, status):
-    """Whether an input's status is of an older launch although this task's launch runs that input."""
-    return bool(task.launch) and status.get("launch") != task.launch and name in runs_of_launch(task)
-
-
-def runs_of_launch(task):
-    """{task name: reason_kind} of what the task's launch runs; {} by hand."""
-    try:
-        with open(os.path.join(os.path.dirname(task.task_file), "runs.tsv"), encoding="utf-8", errors="surrogateescape") as file:
-            return dict(line.rstrip("\n").split("\t") for line in file)
-    except (OSError, ValueError):
-        return {}
+def is_superseded(call, name, status):
+    """Says whether a Status is of an older launch although this task's launch runs that input."""
+    return bool(call.launch) and status.launch != call.launch and name in call.runs

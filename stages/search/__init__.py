@@ -1,1 +1,1 @@
-"""search: search space, optimizer, Gaussian process; pure. Imports common."""
+"""search: search space, optimizer, Gaussian process; pure. Imports core."""

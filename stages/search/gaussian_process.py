@@ -1,7 +1,7 @@
 """gaussian_process: a small Gaussian process regression on the unit cube, in plain Python.
 
 Data flow: points and values -> fit_scales (length scales and noise, by maximum a posteriori)
-  -> GaussianProcess -> predict (means and deviations), believe (one more point).
+  -> GaussianProcess -> predict (means and deviations), believe (points that still run).
 
 Kernel: Matern-5/2 with one length scale a dimension (Rasmussen and Williams, Gaussian
 Processes for Machine Learning, 2006, equation 4.17); two choices of a categorical dimension
@@ -10,18 +10,19 @@ is profiled out of the likelihood (Jones, Schonlau and Welch, J. Global Optimiza
 
 Example:
     scales, noise = fit_scales(points, values, [False, True])
-    means, deviations = GaussianProcess(points, values, [False, True], scales, noise).predict(others)
+    process = GaussianProcess(points, values, [False, True], scales, noise)
+    means, deviations = process.predict(others)
 
 Reads and writes no files. Costs: fit_scales n^3 a step, GaussianProcess n^3, predict n^2 a point.
 """
 
 import math
-from operator import mul
+from operator import mul, sub
 
 ROOT5 = math.sqrt(5.0)
 SCALE_PRIOR = (-0.7, 0.9)   # mean and deviation of the log length scale, in widths of the cube
 NOISE_PRIOR = (-4.0, 2.0)   # the same of the log noise variance, relative to the amplitude
-UNLIKE = 0.2                # squared distance of two choices; of two random numbers in 0..1 it is 1/6
+UNLIKE = 0.2                # squared distance of two choices; of random numbers in 0..1 it is 1/6
 STEPS = 15                  # of the quasi-Newton search for the length scales
 JITTER = 1e-8               # on the diagonal, so that equal points never break the factorisation
 
@@ -38,24 +39,22 @@ def matern(squares):
     return [(1.0 + root + root * root / 3.0) * exp(-root) for root in roots]
 
 
-def cholesky(rows):
-    """Return the lower triangle L with L L' = the symmetric matrix whose lower rows are given."""
-    lower = []
-    for row in rows:
-        new = []
-        for other in lower:
-            new.append((row[len(new)] - dot(other, new)) / other[-1])
-        new.append(math.sqrt(max(row[-1] - dot(new, new), JITTER)))
-        lower.append(new)
-    return lower
-
-
 def forward(lower, right):
-    """Return x with L x = right."""
+    """Return x with L x = right, as far as L goes."""
     solved = []
     for row, value in zip(lower, right):
         solved.append((value - dot(row, solved)) / row[-1])
     return solved
+
+
+def cholesky(rows):
+    """Return the lower triangle L with L L' = the symmetric matrix whose lower rows are given."""
+    lower = []
+    for row in rows:
+        new = forward(lower, row)
+        new.append(math.sqrt(max(row[-1] - dot(new, new), JITTER)))
+        lower.append(new)
+    return lower
 
 
 def inverse_columns(lower):
@@ -74,15 +73,18 @@ def backward(columns, right):
     return [dot(column, right[first:]) for first, column in enumerate(columns)]
 
 
+def squares_to(value, others, unordered):
+    """Return the squared distances of a coordinate to others of its dimension."""
+    if unordered:
+        return [UNLIKE * (value != other) for other in others]
+    return [(value - other) * (value - other) for other in others]
+
+
 def pair_squares(points, categorical):
     """Return, a dimension, the squared distances of all pairs (i, j < i) of points, row by row."""
-    squares = []
-    for column, unordered in zip(zip(*points), categorical):
-        if unordered:
-            squares.append([UNLIKE * (a != b) for i, a in enumerate(column) for b in column[:i]])
-        else:
-            squares.append([(a - b) * (a - b) for i, a in enumerate(column) for b in column[:i]])
-    return squares
+    return [[square for i, value in enumerate(column)
+             for square in squares_to(value, column[:i], unordered)]
+            for column, unordered in zip(zip(*points), categorical)]
 
 
 def weighted(squares, weights):
@@ -93,9 +95,10 @@ def weighted(squares, weights):
     return total
 
 
-def lower_rows(pairs, diagonal, count):
-    """Return the lower triangle, diagonal included, of a symmetric matrix from its pairs."""
-    return [pairs[i * (i - 1) // 2:i * (i + 1) // 2] + [diagonal] for i in range(count)]
+def factor(squares, noise, count):
+    """Return the Cholesky factor of the correlations of `count` points, from those of pairs."""
+    pairs, diagonal = matern(squares), 1.0 + noise + JITTER
+    return cholesky([pairs[i * (i - 1) // 2:i * (i + 1) // 2] + [diagonal] for i in range(count)])
 
 
 # ---- length scales and noise
@@ -117,38 +120,38 @@ def loss(logs, squares, values):
     """Return the negative log posterior of log scales and log noise, and its gradient."""
     weights = [math.exp(-2.0 * log) for log in logs[:-1]]
     noise, count = math.exp(logs[-1]), len(values)
-    roots = [math.sqrt(5.0 * square) for square in weighted(squares, weights)]
-    decays = [math.exp(-root) for root in roots]
-    pairs = [(1.0 + root + root * root / 3.0) * decay for root, decay in zip(roots, decays)]
-    lower = cholesky(lower_rows(pairs, 1.0 + noise + JITTER, count))
+    total = weighted(squares, weights)
+    lower = factor(total, noise, count)
     columns = inverse_columns(lower)
     solved = backward(columns, forward(lower, values))
     amplitude = max(dot(values, solved) / count, 1e-12)
     result = 0.5 * count * math.log(amplitude) + sum(math.log(row[-1]) for row in lower)
-    # Half the derivative by each pair of the correlation matrix: inverse - solved solved' / amplitude.
+    # Half the derivative by each pair of the correlation matrix:
+    # inverse - solved solved' / amplitude.
     change = [dot(columns[j][i - j:], columns[i]) - solved[i] * solved[j] / amplitude
               for i in range(count) for j in range(i)]
-    slope = [a * (1.0 + root) * decay for a, root, decay in zip(change, roots, decays)]
+    roots = [math.sqrt(5.0 * square) for square in total]
+    slope = [a * (1.0 + root) * math.exp(-root) for a, root in zip(change, roots)]
     gradient = [5.0 / 3.0 * weight * dot(slope, column) for weight, column in zip(weights, squares)]
     trace = sum(dot(column, column) for column in columns)
     gradient.append(0.5 * noise * (trace - dot(solved, solved) / amplitude))
-    for index, log in enumerate(logs):
-        mean, deviation = NOISE_PRIOR if index == len(logs) - 1 else SCALE_PRIOR
-        result += 0.5 * ((log - mean) / deviation) ** 2
-        gradient[index] += (log - mean) / deviation ** 2
-    return result, gradient
+    priors = [SCALE_PRIOR] * len(weights) + [NOISE_PRIOR]
+    pulls = [(log - mean) / deviation for log, (mean, deviation) in zip(logs, priors)]
+    return result + 0.5 * dot(pulls, pulls), [
+        slope + pull / deviation for slope, pull, (_, deviation) in zip(gradient, pulls, priors)]
 
 
 def minimise(function, start, steps):
-    """Return the lowest point found by BFGS with steps of at most 1 (Nocedal and Wright, 2006, 6.1)."""
+    """Return the lowest point found by BFGS with steps of at most 1.
+
+    Nocedal and Wright, Numerical Optimization, 2006, algorithm 6.1.
+    """
     point, (value, gradient) = start, function(start)
     inverse = [[float(i == j) for j in range(len(start))] for i in range(len(start))]
     scale = 1.0
     for _ in range(steps):
         move = [-dot(row, gradient) for row in inverse]
-        if dot(move, gradient) >= 0.0:
-            move = [-slope for slope in gradient]
-        shrink = scale * min(1.0, 1.0 / max(max(map(abs, move)), 1e-12))
+        shrink = scale / max(1.0, *map(abs, move))
         new = [a + shrink * b for a, b in zip(point, move)]
         new_value, new_gradient = function(new)
         if new_value > value:
@@ -156,13 +159,12 @@ def minimise(function, start, steps):
             if scale < 0.01:
                 break
             continue
-        step = [a - b for a, b in zip(new, point)]
-        turn = [a - b for a, b in zip(new_gradient, gradient)]
-        done = value - new_value < 1e-3
+        inverse = bfgs_update(inverse, list(map(sub, new, point)),
+                              list(map(sub, new_gradient, gradient)))
+        gain = value - new_value
         point, value, gradient, scale = new, new_value, new_gradient, 1.0
-        if done:
+        if gain < 1e-3:
             break
-        inverse = bfgs_update(inverse, step, turn)
     return point
 
 
@@ -172,8 +174,9 @@ def bfgs_update(inverse, step, turn):
     if curve <= 1e-10:
         return inverse
     product = [dot(row, turn) for row in inverse]
-    factor = (1.0 + dot(turn, product) / curve) / curve
-    return [[entry + factor * step[i] * step[j] - (product[i] * step[j] + step[i] * product[j]) / curve
+    growth = (1.0 + dot(turn, product) / curve) / curve
+    return [[entry + growth * step[i] * step[j]
+             - (product[i] * step[j] + step[i] * product[j]) / curve
              for j, entry in enumerate(row)] for i, row in enumerate(inverse)]
 
 
@@ -183,37 +186,23 @@ class GaussianProcess:
     """The process conditioned on points and values, with given length scales and noise.
 
     points: n tuples of d numbers in 0..1; values: n numbers; categorical: d flags;
-    noise: variance relative to the amplitude.
+    noise: variance relative to the amplitude, which follows from the values if it is not given.
     """
 
-    def __init__(self, points, values, categorical, scales, noise):
-        self.points, self.values, self.categorical = list(points), list(values), categorical
-        self.weights, self.noise = [1.0 / (scale * scale) for scale in scales], noise
-        squares = weighted(pair_squares(self.points, categorical), self.weights)
-        self.lower = cholesky(lower_rows(matern(squares), 1.0 + noise + JITTER, len(self.points)))
-        self.half = forward(self.lower, self.values)
-        self.amplitude = max(dot(self.half, self.half) / len(self.points), 1e-12)
-        self.prepare()
-
-    def prepare(self):
-        """Work out what each prediction needs: the columns of the points, and R^-1 y."""
-        self.columns = list(zip(*self.points))
-        solved = []
-        for index in range(len(self.half) - 1, -1, -1):
-            solved.append((self.half[index] - sum(self.lower[index + 1 + k][index] * value for k, value in
-                                                  enumerate(reversed(solved)))) / self.lower[index][-1])
-        self.solved = solved[::-1]
+    def __init__(self, points, values, categorical, scales, noise, amplitude=None):
+        self.points, self.values, self.columns = points, values, list(zip(*points))
+        self.categorical, self.scales, self.noise = categorical, scales, noise
+        self.weights = [1.0 / (scale * scale) for scale in scales]
+        squares = weighted(pair_squares(points, categorical), self.weights)
+        self.lower = factor(squares, noise, len(points))
+        half = forward(self.lower, values)
+        self.solved = backward(inverse_columns(self.lower), half)
+        self.amplitude = amplitude or max(dot(half, half) / len(points), 1e-12)
 
     def correlations(self, point):
         """Return the correlations of one point with all that are known."""
-        total = [0.0] * len(self.points)
-        for column, value, weight, unordered in zip(self.columns, point, self.weights, self.categorical):
-            if unordered:
-                weight = UNLIKE * weight
-                total = [sum_ if value == other else sum_ + weight for sum_, other in zip(total, column)]
-            else:
-                total = [sum_ + weight * (value - other) * (value - other) for sum_, other in zip(total, column)]
-        return matern(total)
+        return matern(weighted(list(map(squares_to, point, self.columns, self.categorical)),
+                               self.weights))
 
     def means(self, points):
         """Return the means alone, which cost n a point."""
@@ -229,18 +218,11 @@ class GaussianProcess:
             deviations.append(math.sqrt(self.amplitude * max(1.0 - dot(half, half), 1e-10)))
         return means, deviations
 
-    def believe(self, point):
-        """Take the predicted mean at a point for its value: a trial that is still running.
+    def believe(self, points):
+        """Return the process that takes its own means at more points for their values.
 
-        The kriging believer of Ginsbourger, Le Riche and Carraro, 2010: the means stay as
-        they are, the deviations fall near the point.
+        The kriging believer of Ginsbourger, Le Riche and Carraro, 2010, for trials that still
+        run: the means stay as they are, the deviations fall near the points.
         """
-        near = self.correlations(point)
-        value = dot(near, self.solved)
-        row = forward(self.lower, near)
-        row.append(math.sqrt(max(1.0 + self.noise + JITTER - dot(row, row), JITTER)))
-        self.half.append((value - dot(row, self.half)) / row[-1])
-        self.lower.append(row)
-        self.points.append(point)
-        self.values.append(value)
-        self.prepare()
+        return GaussianProcess(self.points + points, self.values + self.means(points),
+                               self.categorical, self.scales, self.noise, self.amplitude)

@@ -1,1 +1,4 @@
-"""stats: learning-curve fits, significance, generalization, importance, naive baseline; pure. Imports common and search."""
+"""stats: learning-curve fits, significance, generalization, naive baseline; pure.
+
+Imports common and search.
+"""

@@ -1,4 +1,4 @@
-"""generalization: the figures that the field judges generalisation by.
+"""generalization: the numbers by which the field judges generalization.
 
     rows (met, split, value, src, trg, model) -> pooled by pair -> mean, std, G, Gn, Ga, Gna
 
@@ -6,28 +6,19 @@ G, Gn, Ga and Gna are those of Partin et al., arXiv 2503.14356.
 """
 import math
 
-from common.metrics import direction
+from core import metrics
 
 
 def mean(values):
     """Returns the mean of a list; nan if it is empty."""
-    return _total(values) / len(values) if values else math.nan
+    return metrics.mean(values) if values else math.nan
 
 
 def std(values):
     """Returns the standard deviation with ddof 1; nan below two values."""
     if len(values) < 2:
         return math.nan
-    center = mean(values)
-    return math.sqrt(_total([(value - center) * (value - center) for value in values])
-                     / (len(values) - 1))
-
-
-def _total(values):
-    try:
-        return math.fsum(values)
-    except (OverflowError, ValueError):     # out of the range of floats
-        return math.nan
+    return math.sqrt(metrics.squares(metrics.deviations(values)) / (len(values) - 1))
 
 
 def rounded(value):
@@ -63,7 +54,7 @@ def densed_rows(rows, model):
 
 
 def generalization_rows(met, groups, studies, model):
-    """Returns what a metric says of generalization: (met, measure, src, trg, value, targets, model).
+    """Returns rows (met, measure, src, trg, value, targets, model) of a metric.
 
     groups: {(source, target): values of splits}; g[s,t] is their mean. From
     Partin et al., arXiv 2503.14356:
@@ -71,20 +62,21 @@ def generalization_rows(met, groups, studies, model):
         Gn   g[s,t] / g[s,s]            for t != s
         Ga   mean of g[s,t], t != s     `targets` is how many there were
         Gna  mean of g[s,t] / g[s,s], t != s
-    Gn and Gna exist only for metrics of which more is better (r2, acc) and a positive g[s,s]: elsewhere the
-    ratio does not say which is better.
+    Gn and Gna exist only for metrics of which more is better (r2, acc) and a positive g[s,s]:
+    elsewhere the ratio does not say which is better.
     """
     g = {pair: mean(values) for pair, values in groups.items()}
     rows = []
     for source in studies[0]:
-        across = [target for target in studies[1] if not is_within(source, target) and (source, target) in g]
+        across = {target: g[source, target] for target in studies[1]
+                  if not is_within(source, target) and (source, target) in g}
         within = g.get((source, source), math.nan)
-        rows.append(("G", source, source, within, 1))
-        rows.append(("Ga", source, "", mean([g[source, target] for target in across]), len(across)))
-        if within > 0 and direction(met) == "higher":
-            ratios = [g[source, target] / within for target in across]
-            rows += [("Gn", source, target, ratio, 1) for target, ratio in zip(across, ratios)]
-            rows.append(("Gna", source, "", mean(ratios), len(across)))
+        rows += [("G", source, source, within, 1),
+                 ("Ga", source, "", mean(list(across.values())), len(across))]
+        if within > 0 and metrics.direction(met) == "higher":
+            ratios = {target: value / within for target, value in across.items()}
+            rows += [("Gn", source, target, ratio, 1) for target, ratio in ratios.items()]
+            rows.append(("Gna", source, "", mean(list(ratios.values())), len(ratios)))
     order = ("G", "Gn", "Ga", "Gna")
-    rows.sort(key=lambda row: order.index(row[0]))
-    return [(met,) + row + (model,) for row in rows if math.isfinite(row[3])]
+    return [(met, *row, model) for row in sorted(rows, key=lambda row: order.index(row[0]))
+            if math.isfinite(row[3])]

@@ -1,27 +1,23 @@
-"""naive_baseline: what drug and cell line alone say of a response, and what a model adds to it.
+"""naive_baseline: what drug and cell line alone say of a response.
 
     training rows -> fit -> Effects
     Effects + drugs and cell lines of the test rows -> predict -> naive predictions
-    truth, prediction, drugs -> group_correlations
 
 Examples:
     effects = fit(*read_responses("ml_data/gCSI-CCLE/split_0/train_y_data.csv", "auc"))
     naive = predict(effects, drugs, cells)
-    normalised_scores(rows_of(true, pred, naive))["r2"]
 
-Drugs differ more from each other in their mean response than models differ, so
-a predictor that knows nothing but the names already has a high r2. What a model
-has beyond that shows after the naive prediction is subtracted. Source: DrEval
-(drevalpy), its NaiveMeanEffectsPredictor and its normalised metrics.
+Drugs differ more from each other in their mean response than models differ, so a predictor that
+knows nothing but the names already has a high r2. What a model has beyond that shows after the
+naive prediction is subtracted. Source: DrEval (drevalpy), its NaiveMeanEffectsPredictor and its
+normalised metrics.
 """
 import math
-from collections import defaultdict
 from operator import add
 from typing import NamedTuple
 
-from common.metrics import pearson
-
-FEWEST_ROWS = 5             # of a drug or cell line for a correlation within it
+from core.metrics import mean_absolute_error
+from stages.stats.moments import NAIVE, PRED, TRUE, groups_of, minus
 
 
 class Effects(NamedTuple):
@@ -38,15 +34,8 @@ def fit(drugs, cells, values):
 
 
 def _effects(names, values, center):
-    return {name: math.fsum(group) / len(group) - center for name, group in _grouped(names, values).items()}
-
-
-def _grouped(names, values):
-    """Returns {name: list of its values}."""
-    groups = defaultdict(list)
-    for name, value in zip(names, values):
-        groups[name].append(value)
-    return groups
+    groups = {name: chosen(values) for name, chosen in groups_of(names).items()}
+    return {name: math.fsum(group) / len(group) - center for name, group in groups.items()}
 
 
 def predict(effects, drugs, cells):
@@ -56,14 +45,15 @@ def predict(effects, drugs, cells):
     return list(map(add, map(of_drug.__getitem__, drugs), map(of_cell.__getitem__, cells)))
 
 
-def group_correlations(true, pred, names):
-    """Returns {name: (rows, pcc of truth and prediction within its rows)}, sorted by name.
+def beside_naive(whole, true, naive):
+    """Returns {naive_mse, ..., norm_r2, norm_pcc}: the scores of the naive prediction, and those of
+    the model after it was subtracted from truth and prediction. nan if undefined.
 
-    names: a drug or cell line per row. Those with fewer than FEWEST_ROWS rows,
-    or without a correlation (constant values), are left out.
+    whole: Moments of truth, prediction and naive prediction; true, naive: the columns.
     """
-    of_pred, found = _grouped(names, pred), {}
-    for name, values in sorted(_grouped(names, true).items()):
-        if len(values) >= FEWEST_ROWS:
-            found[name] = len(values), pearson(values, of_pred[name])
-    return {name: pair for name, pair in found.items() if not math.isnan(pair[1])}
+    mse = whole.squares(minus(TRUE, NAIVE)) / whole.rows
+    beyond = minus(TRUE, NAIVE), minus(PRED, NAIVE)
+    return {"naive_mse": mse, "naive_rmse": math.sqrt(mse),
+            "naive_mae": mean_absolute_error(true, naive),
+            "naive_pcc": whole.correlation(TRUE, NAIVE), "naive_r2": whole.r2(TRUE, NAIVE),
+            "norm_r2": whole.r2(*beyond), "norm_pcc": whole.correlation(*beyond)}

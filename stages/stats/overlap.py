@@ -1,77 +1,81 @@
-"""overlap: which drugs and cell lines of a test set were in the training set, and the scores of either kind.
+"""overlap: which drugs and cell lines of a test set were in the training set, and how well the rows
+of either kind are predicted.
 
-    rows, names of the training set -> strata: seen or not x seen or not -> scores of each
-    names or pairs of two studies   -> coverage
+    test rows, training set       -> strata: drug seen or not x cell line seen or not
+    names or pairs of two studies -> coverage
 
 Examples:
-    found = strata(rows_of(true, pred, naive), drugs, cells, effects.drugs, effects.cells)
-    found[0]                        # ('seen', 'seen', 812, 24, 96, mse, ..., drug_pcc), FIELDS names them
+    found, of_drugs = strata(true, pred, naive, drugs, cells, effects)
+    found[0]            # ('seen', 'seen', 812, 24, 96, mse, ..., drug_pcc), FIELDS names them
     coverage(drugs_of_gcsi, drugs_of_ccle)
 
-Cross-study scores are mostly overlap: over the published models the rank correlation of coverage with
-cross-study r2 is .82 to .95.
+Cross-study scores are mostly overlap: over the published models the rank correlation of coverage
+with cross-study r2 is .82 to .95.
 """
 import math
+import statistics
+from collections import defaultdict
 from itertools import compress
-from operator import add, sub
+from operator import add
 
-from common import metrics
-from common.tables import quantile
-from stats.naive_baseline import FEWEST_ROWS, group_correlations
-from stats.significance import f_test_p
+from core.metrics import mean_absolute_error
+from stages.stats.moments import NAIVE, PRED, TRUE, by_name, minus, together
 
+FEWEST_ROWS = 5             # for a correlation: with fewer, chance alone makes it anything
 SEEN = ("seen", "unseen")
-SCORES = ("mse", "rmse", "mae", "r2", "pcc", "scc")
-FIELDS = ("drug", "cell_line", "rows", "drugs", "cell_lines", *SCORES, "naive_r2", "norm_r2", "drug_pcc")
+FIELDS = ("drug", "cell_line", "rows", "drugs", "cell_lines", "mse", "rmse", "mae", "r2", "pcc",
+          "naive_r2", "norm_r2", "drug_pcc")
 
 
-def strata(rows, drugs, cells, seen_drugs, seen_cells):
-    """Returns a tuple of FIELDS for each of the four strata, both seen first; those without rows have 0 and nan.
+def strata(true, pred, naive, drugs, cells, effects):
+    """Returns ([a tuple of FIELDS for each of the four strata that has rows], {drug: Moments}).
 
-    rows: metrics.Rows with the mean-effects prediction; drugs, cells: a name per row.
-    seen_drugs, seen_cells: names of the training set, to be asked with `in`. r2, pcc, scc, naive_r2 and
-    norm_r2 are nan below FEWEST_ROWS rows, where chance alone makes them anything.
+    Columns of one length; naive: the mean-effects prediction by `effects`, the Effects of the
+    training set. r2, pcc, naive_r2 and norm_r2 are nan below FEWEST_ROWS rows; drug_pcc is the
+    median over drugs.
     """
-    codes = bytes(map(add, _unseen(drugs, seen_drugs, 2), _unseen(cells, seen_cells, 1)))
-    found = []
-    for code in range(4):
-        chosen = codes.translate(bytes(each == code for each in range(256)))
-        columns = [list(compress(column, chosen)) for column in (*rows, drugs, cells)]
-        found.append((SEEN[code // 2], SEEN[code % 2], *_scores(metrics.Rows(*columns[:-2]), *columns[-2:])))
-    return found
+    drug_codes = {name: 2 * (name not in effects.drugs) for name in set(drugs)}
+    cell_codes = {name: name not in effects.cells for name in set(cells)}
+    kinds = bytes(map(add, map(drug_codes.get, drugs), map(cell_codes.get, cells)))
+    found, of_drugs = [], defaultdict(list)
+    for kind in sorted(set(kinds)):
+        chosen = kinds.translate(bytes(each == kind for each in range(256)))
+        *columns, own_drugs, own_cells = (
+            list(compress(column, chosen)) for column in (true, pred, naive, drugs, cells))
+        groups = by_name(own_drugs, *columns)
+        found.append((SEEN[kind // 2], SEEN[kind % 2], len(own_drugs), len(groups),
+                      len(set(own_cells)), *_scores(groups, mean_absolute_error(*columns[:2]))))
+        for drug, moments in groups.items():
+            of_drugs[drug].append(moments)
+    return found, {drug: together(parts) for drug, parts in of_drugs.items()}
 
 
-def _unseen(names, seen, code):
-    """Returns for each name 0 if it was seen, else the code."""
-    codes = {name: 0 if name in seen else code for name in set(names)}
-    return map(codes.__getitem__, names)
+def _scores(groups, mae):
+    """Returns the FIELDS of a stratum from mse on. groups: {drug: Moments}."""
+    whole = together(list(groups.values()))
+    mse, correlations = whole.squares(minus(TRUE, PRED)) / whole.rows, [math.nan] * 4
+    if whole.rows >= FEWEST_ROWS:
+        correlations = [whole.r2(TRUE, PRED), whole.correlation(TRUE, PRED), whole.r2(TRUE, NAIVE),
+                        whole.r2(minus(TRUE, NAIVE), minus(PRED, NAIVE))]
+    return (mse, math.sqrt(mse), mae, *correlations, median_correlation(correlations_of(groups)))
 
 
-def _scores(rows, drugs, cells):
-    """Returns what FIELDS has behind the two names of a stratum."""
-    truth = metrics.centered(rows.true)
-    found = metrics.regression_scores(rows.true, rows.pred, rows.errors, truth)
-    values = {name: found[name] for name in SCORES}
-    values["naive_r2"] = metrics.r_squared(rows.truth, truth)
-    values["norm_r2"] = metrics.r_squared(list(map(sub, rows.truth, rows.beyond)), metrics.centered(rows.truth))
-    if len(drugs) < FEWEST_ROWS:
-        values.update(dict.fromkeys(("r2", "pcc", "scc", "naive_r2", "norm_r2"), math.nan))
-    within = sorted(pcc for _, pcc in group_correlations(rows.true, rows.pred, drugs).values())
-    return (len(drugs), len(set(drugs)), len(set(cells)), *values.values(), quantile(within, 0.5) if within else math.nan)
+def correlations_of(groups):
+    """Returns {name: (rows, pcc of truth and prediction within its rows)}, sorted by name.
+
+    groups: {name: Moments}. Names with fewer than FEWEST_ROWS rows, or without a correlation
+    (constant values), are left out.
+    """
+    found = {name: (group.rows, group.correlation(TRUE[:2], PRED[:2]))
+             for name, group in sorted(groups.items()) if group.rows >= FEWEST_ROWS}
+    return {name: pair for name, pair in found.items() if not math.isnan(pair[1])}
+
+
+def median_correlation(correlations):
+    """Returns the median of what correlations_of returns, nan if that is empty."""
+    return statistics.median([pcc for _, pcc in correlations.values()] or [math.nan])
 
 
 def coverage(source, target):
     """Returns |S & T| / |T| of two sets; nan if the target is empty."""
     return len(source & target) / len(target) if target else math.nan
-
-
-def spearman_test(x, y):
-    """Returns (rho, two-sided p) of paired numbers; nan if one is constant or there are fewer than three pairs.
-
-    p from Student's t with n - 2 degrees of freedom, as scipy.stats.spearmanr has it.
-    """
-    rho = metrics.spearman(x, y) if len(x) > 2 else math.nan
-    if math.isnan(rho):
-        return math.nan, math.nan
-    left = (1 - rho) * (1 + rho)
-    return rho, f_test_p(rho * rho * (len(x) - 2) / left, 1, len(x) - 2) if left > 0 else 0.0

@@ -1,81 +1,72 @@
-"""benchmark_hpo: measures how good and how fast the hyperparameter search is, beside its peers.
+"""benchmark_hpo: how good and how fast the hyperparameter search is, beside its peers.
 
-Data flow: objective functions (known formulas, and tables of real tuning in tests/benchmarks/hpo_tables)
-  -> simulated studies with one worker, or several that never wait for each other
-  -> normalised regret of the best trial so far -> a markdown table.
+    hpo_tables/NAME.json, a search space, with a formula or with NAME.csv, trials of real tuning
+      -> simulated studies with one worker, or several that never wait for each other
+      -> normalised regret of the best trial so far -> a markdown table
 
 Examples:
-    python3 tests/benchmarks/benchmark_hpo.py --seeds 2 --trials 50 --workers 1
-    python3 tests/benchmarks/benchmark_hpo.py --trials 100 --workers 1 8 --seeds 10 --methods ours random optuna optuna_gp hyperopt
-    python3 tests/benchmarks/benchmark_hpo.py --only branin cost
-    python3 tests/benchmarks/benchmark_hpo.py --trials 50 --workers 1 --methods ours ours_prior --tables --defaults good
+    python3 -m tests.benchmarks.benchmark_hpo --seeds 2 --trials 50 --workers 1
+    python3 -m tests.benchmarks.benchmark_hpo --methods ours random optuna optuna_gp
+    python3 -m tests.benchmarks.benchmark_hpo --only branin cost
 
 Regret is (value - best known) / (median random point - best known) of the trial that looks best,
-judged without the noise that the search saw. Peers are used where they are installed; ours and
-random need the standard library only. Writes nothing but the table on stdout.
+judged without the noise that the search saw. optuna needs Optuna, optuna_gp PyTorch, too. Writes
+nothing but the table on stdout. To compare two versions, run the command in both: seeds and
+objectives are the same.
 """
-
 import argparse
 import csv
 import heapq
-import json
 import math
 import os
-import platform
 import random
 import sys
 import time
+import warnings
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-import tests  # noqa: F401  (puts stages/ on the path)
+from stages.search import optimizer
+from stages.search.space import read_space, to_params, to_units
 
-from search import optimizer
-from search import space as hpo_space
-
+TABLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hpo_tables")
 REPORTED = (30, 50, 100)   # trials after which the regret is reported
-POOR = 0.7                 # share of a table's trials that are better than poor defaults
-OFF = 0.1                  # deviation of good defaults from the best trial, in widths of the cube
-CLIPPED = 0.9              # values of a table above this quantile count as it: diverged trainings
+CLIPPED = 0.9              # a table's values above this quantile count as it: diverged trainings
 
 
 # ---- objective functions
 
 class Objective:
-    """A function to minimise. space: as in a hyperparameter file; true: params -> value;
-    best: its lowest value; noise: deviation of what a search sees, in (median - best)."""
+    """A function to minimise. true: params -> value; best: its lowest value; noise: deviation of
+    what a search sees, in (median - best)."""
 
-    def __init__(self, name, space, true, best, noise=0.0):
-        self.name, self.space, self.true, self.best = name, hpo_space.normalise_space(space), true, best
+    def __init__(self, name):
+        self.name, self.space = name, read_space(os.path.join(TABLES, name + ".json"))
+        if name in FORMULAS:
+            self.true, self.best, noise = FORMULAS[name]
+        else:
+            near, noise = MEASURED[name]
+            self.true, self.best = measured(name, self.space, near)
         draws = random.Random(1)
-        values = [true(drawn(self.space, draws)) for _ in range(1001)]
-        self.middle = sorted(values)[500]
-        self.noise = noise * (self.middle - best)
+        self.middle = sorted(self.true(self.drawn(draws)) for _ in range(1001))[500]
+        self.noise = noise * (self.middle - self.best)
+
+    def drawn(self, generator):
+        """Returns the parameters of a random point."""
+        return to_params(self.space, [generator.random() for _ in self.space])
 
     def regret(self, value):
         return max(0.0, (value - self.best) / (self.middle - self.best))
 
 
-def drawn(space, generator):
-    """Return the parameters of a random point."""
-    return hpo_space.to_params(space, [generator.random() for _ in space])
-
-
-def number(name, low, high, default=None, kind="float", log=False):
-    entry = {"name": name, "type": kind, "min": low, "max": high, "log_uniform": log}
-    return entry if default is None else dict(entry, default=default)
-
-
-def choice(name, *choices):
-    return {"name": name, "type": "categorical", "choices": list(choices)}
-
-
-HARTMANN_A = ((10, 3, 17, 3.5, 1.7, 8), (.05, 10, 17, .1, 8, 14), (3, 3.5, 1.7, 10, 17, 8), (17, 8, .05, 10, .1, 14))
-HARTMANN_P = ((.1312, .1696, .5569, .0124, .8283, .5886), (.2329, .4135, .8307, .3736, .1004, .9991),
-              (.2348, .1451, .3522, .2883, .3047, .6650), (.4047, .8828, .8732, .5743, .1091, .0381))
+HARTMANN_A = ((10, 3, 17, 3.5, 1.7, 8), (.05, 10, 17, .1, 8, 14),
+              (3, 3.5, 1.7, 10, 17, 8), (17, 8, .05, 10, .1, 14))
+HARTMANN_P = ((.1312, .1696, .5569, .0124, .8283, .5886),
+              (.2329, .4135, .8307, .3736, .1004, .9991),
+              (.2348, .1451, .3522, .2883, .3047, .6650),
+              (.4047, .8828, .8732, .5743, .1091, .0381))
 
 
 def hartmann6(params):
-    x = [params["x%d" % i] for i in range(6)]
+    x = [params[f"x{i}"] for i in range(6)]
     return -sum(c * math.exp(-sum(a * (u - p) ** 2 for a, u, p in zip(row_a, x, row_p)))
                 for c, row_a, row_p in zip((1.0, 1.2, 3.0, 3.2), HARTMANN_A, HARTMANN_P))
 
@@ -92,19 +83,21 @@ def ackley(x):
 
 
 def ackley_mixed(params):
-    return ackley([params["a"] - 1.3, params["b"] + 0.7, params["i"] - 2, params["j"] + 3, "pqrs".index(params["c"])])
+    return ackley([params["a"] - 1.3, params["b"] + 0.7, params["i"] - 2, params["j"] + 3,
+                   "pqrs".index(params["c"])])
 
 
 def ackley_int(params):
-    return ackley([params["i%d" % i] - best for i, best in enumerate((3, -4, 1, 6, -2))])
+    return ackley([params[f"i{i}"] - best for i, best in enumerate((3, -4, 1, 6, -2))])
 
 
 def valley(params):
-    """A learning rate that grows with the batch size, and diverges half a decade and more above it."""
+    """A learning rate that grows with the batch size, and diverges far above it."""
     rate, batch = math.log10(params["learning_rate"]), math.log2(params["batch_size"])
     far = rate - (-4 + 0.5 * (batch - 3) * math.log10(2))
     value = (0.1 + 0.25 * far ** 2 / (1 + 0.1 * abs(far)) + 0.02 * (batch - 5) ** 2
-             + 0.03 * (math.log10(params["weight_decay"]) + 4) ** 2 + 0.05 * (math.log2(params["latent_dim"]) - 6) ** 2)
+             + 0.03 * (math.log10(params["weight_decay"]) + 4) ** 2
+             + 0.05 * (math.log2(params["latent_dim"]) - 6) ** 2)
     return value + 5 if far > 1.2 else value
 
 
@@ -112,108 +105,63 @@ def three_choices(params):
     value = {"relu": 0, "tanh": .15, "elu": .05, "gelu": .02}[params["activation"]]
     value += {"adam": 0, "sgd": .2, "rmsprop": .06}[params["optimizer"]]
     value += {"none": .12, "batch": 0, "layer": .03, "group": .08, "instance": .2}[params["norm"]]
-    best = {"adam": -3.0, "sgd": -1.0, "rmsprop": -3.5}[params["optimizer"]] + 0.5 * (params["norm"] == "batch")
+    best = {"adam": -3.0, "sgd": -1.0, "rmsprop": -3.5}[params["optimizer"]]
+    best += 0.5 * (params["norm"] == "batch")
     drop = 0.5 if params["activation"] == "relu" else 0.2
-    return value + 0.08 * (math.log10(params["learning_rate"]) - best) ** 2 + 0.3 * (params["dropout"] - drop) ** 2
+    return (value + 0.08 * (math.log10(params["learning_rate"]) - best) ** 2
+            + 0.3 * (params["dropout"] - drop) ** 2)
 
 
-def formulas():
-    """Return the objectives that are formulas, as functions that make them, by name."""
-    rate = number("learning_rate", 1e-6, 1e-1, 1e-3, log=True)
-    return {
-        "hartmann6": lambda: Objective("hartmann6", [number("x%d" % i, 0, 1) for i in range(6)], hartmann6, -3.32237),
-        "branin": lambda: Objective("branin", [number("x", -5, 10), number("y", 0, 15)], branin, 0.397887, noise=0.03),
-        "ackley_mixed": lambda: Objective("ackley_mixed", [
-            number("a", -5, 5, 0), number("b", -5, 5, 0), number("i", -5, 5, 0, "int"), number("j", -5, 5, 0, "int"),
-            choice("c", "s", "r", "q", "p")], ackley_mixed, 0.0),
-        "ackley_int": lambda: Objective("ackley_int", [number("i%d" % i, -10, 10, 0, "int") for i in range(5)], ackley_int, 0.0),
-        "valley": lambda: Objective("valley", [
-            rate, number("batch_size", 8, 512, 64, "int", True), number("weight_decay", 1e-8, 1e-1, 1e-4, log=True),
-            number("latent_dim", 4, 256, 32, "int", True)], valley, 0.1, noise=0.03),
-        "three_choices": lambda: Objective("three_choices", [
-            choice("activation", "tanh", "relu", "elu", "gelu"), choice("optimizer", "sgd", "adam", "rmsprop"),
-            choice("norm", "none", "batch", "layer", "group", "instance"), number("learning_rate", 1e-6, 1, 1e-4, log=True),
-            number("dropout", 0, 0.8, 0.1)], three_choices, 0.0, noise=0.03),
-    }
+# value, lowest value, noise
+FORMULAS = {"hartmann6": (hartmann6, -3.32237, 0.0), "branin": (branin, 0.397887, 0.03),
+            "ackley_mixed": (ackley_mixed, 0.0, 0.0), "ackley_int": (ackley_int, 0.0, 0.0),
+            "valley": (valley, 0.1, 0.03), "three_choices": (three_choices, 0.0, 0.03)}
+# rows that a point's value is made of, noise
+MEASURED = {"forest_diabetes": (4, 0.0), "gbm_cancer": (1, 0.0), "gbm_diabetes": (4, 0.0),
+            "mlp_digits": (4, 0.0), "mlp_response": (4, 0.03), "sgd_cancer": (4, 0.0)}
 
 
-# name of a table in tests/benchmarks/hpo_tables: (rows that a point's value is made of, noise)
-TABLES = {"forest_diabetes": (4, 0.0), "gbm_cancer": (1, 0.0), "gbm_diabetes": (4, 0.0), "mlp_digits": (4, 0.0),
-          "mlp_response": (4, 0.03), "sgd_cancer": (4, 0.0)}
-
-
-def table_objective(name, defaults="own"):
-    """Return the objective of a table of measured trials: the nearest rows, weighted by closeness.
-
-    defaults: own, those of the table's space; good, near its best trial; poor, those of a bad trial
-    """
-    near, noise = TABLES[name]
-    with open(os.path.join(HERE, "hpo_tables", name + ".json"), encoding="utf-8") as handle:
-        space = hpo_space.normalise_space(json.load(handle))
-    with open(os.path.join(HERE, "hpo_tables", name + ".csv"), encoding="utf-8", newline="") as handle:
-        rows = list(csv.DictReader(handle))
-    points = [hpo_space.to_units(space, {e["name"]: read_cell(e, row[e["name"]]) for e in space}) for row in rows]
+def measured(name, space, near):
+    """Returns (function, lowest value) of a table of trials: the nearest rows, by closeness."""
+    with open(os.path.join(TABLES, name + ".csv"), encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    points = [to_units(space, {entry["name"]: read_cell(entry, row[entry["name"]])
+                               for entry in space}) for row in rows]
     values = [float(row["objective"]) for row in rows]
-    order = sorted(range(len(rows)), key=values.__getitem__)
-    if defaults == "poor":
-        space = with_defaults(space, points[order[int(POOR * len(rows))]])
-    elif defaults == "good":
-        moves = random.Random(name)
-        space = with_defaults(space, [unit if entry["type"] == "categorical" else min(1.0, max(0.0, moves.gauss(unit, OFF)))
-                                      for entry, unit in zip(space, points[order[0]])])
     ceiling = sorted(values)[int(CLIPPED * len(values))]
     values = [min(value, ceiling) for value in values]
     unordered = [entry["type"] == "categorical" for entry in space]
 
     def true(params):
-        here = hpo_space.to_units(space, params)
-        far = [(sum(0.5 * (a != b) if flag else (a - b) ** 2 for a, b, flag in zip(here, point, unordered)), value)
+        here = to_units(space, params)
+        far = [(sum(0.5 * (a != b) if flag else (a - b) ** 2
+                    for a, b, flag in zip(here, point, unordered)), value)
                for point, value in zip(points, values)]
         found = [(1.0 / (square + 1e-6), value) for square, value in heapq.nsmallest(near, far)]
         return sum(weight * value for weight, value in found) / sum(weight for weight, _ in found)
 
-    return Objective(name, space, true, min(values), noise)
-
-
-def with_defaults(space, units):
-    """Return the space with the values at a point of the cube as defaults."""
-    params = hpo_space.to_params(space, units)
-    return [dict(entry, default=params[entry["name"]]) for entry in space]
+    return true, min(values)
 
 
 def read_cell(entry, text):
-    """Return the value that a cell of a table stands for."""
+    """Returns the value that a cell of a table stands for."""
     if "choices" in entry:
         return next(value for value in entry["choices"] if str(value) == text)
-    return int(text) if entry["type"] == "int" else float(text)
-
-
-def objective_makers(defaults="own"):
-    makers = formulas()
-    for name in TABLES:
-        makers[name] = lambda name=name: table_objective(name, defaults)
-    return makers
+    return float(text)
 
 
 # ---- methods: each makes, for an objective and a seed, a function from a history to params
 
-def ours(objective, seed):
-    return lambda history: optimizer.suggest(objective.space, history, (seed, len(history)))
-
-
-def ours_prior(objective, seed):
-    return lambda history: optimizer.suggest(objective.space, history, (seed, len(history)), prior=True)
-
-
-def random_search(objective, seed):
-    return lambda history: optimizer.random_point(objective.space, history, (seed, len(history)))
+def method_of(search):
+    """Returns the method of one of our searches."""
+    return lambda objective, seed: lambda history: search(objective.space, history, seed,
+                                                          len(history))
 
 
 def optuna_method(sampler_name):
-    """Return the method of one of Optuna's samplers, with its default settings."""
+    """Returns the method of one of Optuna's samplers, with its default settings."""
     def method(objective, seed):
         import optuna
-        import warnings
         warnings.simplefilter("ignore")
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         study = optuna.create_study(sampler=getattr(optuna.samplers, sampler_name)(seed=seed))
@@ -238,57 +186,19 @@ def optuna_value(trial, entry):
     return suggest(entry["name"], entry["min"], entry["max"], log=entry["log_uniform"])
 
 
-def hyperopt_method(objective, seed):
-    """hyperopt's TPE with its default settings; the defaults of the space go first, as for the others."""
-    import hyperopt
-    domain = hyperopt.base.Domain(lambda params: 0.0, {e["name"]: hyperopt_entry(hyperopt.hp, e) for e in objective.space})
-    trials, documents = hyperopt.Trials(), {}
-
-    def ask(history):
-        for index, (_, value) in enumerate(history):
-            if value is not None and index in documents:
-                document = documents.pop(index)
-                document["state"], document["result"] = hyperopt.JOB_STATE_DONE, {"loss": value, "status": "ok"}
-        trials.refresh()
-        if not history:
-            return {entry["name"]: entry["default"] for entry in objective.space}
-        proposed = hyperopt.tpe.suggest(trials.new_trial_ids(1), domain, trials, seed * 1000 + len(history))
-        proposed[0]["state"] = hyperopt.JOB_STATE_RUNNING
-        trials.insert_trial_docs(proposed)
-        documents[len(history)] = trials._dynamic_trials[-1]
-        units = {name: values[0] for name, values in proposed[0]["misc"]["vals"].items()}
-        return {entry["name"]: hyperopt_value(entry, units[entry["name"]]) for entry in objective.space}
-    return ask
-
-
-def hyperopt_entry(hp, entry):
-    if "choices" in entry:
-        return hp.choice(entry["name"], list(range(len(entry["choices"]))))
-    low, high = hpo_space.scaled_range(entry)
-    if entry["type"] == "int":
-        return (hp.qloguniform if entry["log_uniform"] else hp.quniform)(entry["name"], low, high, 1)
-    return (hp.loguniform if entry["log_uniform"] else hp.uniform)(entry["name"], low, high)
-
-
-def hyperopt_value(entry, value):
-    if "choices" in entry:
-        return entry["choices"][int(value)]
-    value = min(entry["max"], max(entry["min"], value))
-    return int(value) if entry["type"] == "int" else float(value)
-
-
-METHODS = {"ours": (ours, None), "ours_prior": (ours_prior, None), "random": (random_search, None), "optuna": (optuna_method("TPESampler"), "optuna"),
-           "optuna_gp": (optuna_method("GPSampler"), "torch"), "hyperopt": (hyperopt_method, "hyperopt")}
+METHODS = {"ours": method_of(optimizer.suggest), "random": method_of(optimizer.random_point),
+           "optuna": optuna_method("TPESampler"), "optuna_gp": optuna_method("GPSampler")}
 
 
 # ---- studies
 
 def simulate(objective, ask, workers, trials, seed):
-    """Return the regret of the incumbent after each finished trial.
+    """Returns the regret of the incumbent after each finished trial.
 
     Each worker takes the next trial as soon as its own is finished; a trial lasts 0.5 to 1.5.
     """
-    generator, history, running, regrets = random.Random("%s %s" % (objective.name, seed)), [], [], []
+    generator = random.Random(f"{objective.name} {seed}")
+    history, running, regrets = [], [], []
     best, now = (math.inf, None), 0.0
     while len(regrets) < trials:
         if len(history) < trials and len(running) < workers:
@@ -305,99 +215,64 @@ def simulate(objective, ask, workers, trials, seed):
     return regrets
 
 
-def measure(makers, methods, workers, trials, seeds, reported):
-    """Return {method: {function: [mean regret at each reported trial]}}."""
-    results = {method: {} for method in methods}
-    for name, maker in makers.items():
-        objective = maker()
-        for method in methods:
-            runs = [simulate(objective, METHODS[method][0](objective, seed), workers, trials, seed) for seed in range(seeds)]
-            results[method][name] = [sum(run[at - 1] for run in runs) / seeds for at in reported if at <= trials]
-            print("  %d workers, %s, %s: %s" % (workers, name, method, spaced(results[method][name])), file=sys.stderr)
-    return results
+def table(names, methods, workers, trials, seeds):
+    """Returns the markdown table of one number of workers: a line a function, a column a method."""
+    reported = [at for at in REPORTED if at <= trials]
+    lines = [f"{workers} worker{'s' * (workers > 1)}, {seeds} seeds: mean normalised regret after "
+             f"{' / '.join(map(str, reported))} trials", "",
+             f"| function | {' | '.join(methods)} |", "|" + " --- |" * (len(methods) + 1)]
+    columns = [[] for _ in methods]
+    for name in names:
+        made = Objective(name)
+        for column, method in zip(columns, methods):
+            runs = [simulate(made, METHODS[method](made, seed), workers, trials, seed)
+                    for seed in range(seeds)]
+            column.append([sum(run[at - 1] for run in runs) / seeds for at in reported])
+        lines.append(f"| {name} | {' | '.join(spaced(column[-1]) for column in columns)} |")
+        print(lines[-1], file=sys.stderr)
+    means = [f"**{spaced([sum(each) / len(names) for each in zip(*column)])}**"
+             for column in columns]
+    return "\n".join([*lines, f"| **mean** | {' | '.join(means)} |"])
 
 
 def spaced(regrets):
-    return " ".join("%.3f" % regret for regret in regrets)
-
-
-def markdown(results, workers, trials, seeds, reported):
-    """Return the table of one number of workers: a line a function, a column a method."""
-    counts = " / ".join(str(at) for at in reported if at <= trials)
-    methods = list(results)
-    lines = ["%d worker%s, %d seeds: mean normalised regret after %s trials" % (workers, "s" * (workers > 1), seeds, counts), "",
-             "| function | " + " | ".join(methods) + " |", "|" + " --- |" * (len(methods) + 1)]
-    for name in results[methods[0]]:
-        lines.append("| %s | " % name + " | ".join(spaced(results[method][name]) for method in methods) + " |")
-    means = {method: [sum(column) / len(column) for column in zip(*results[method].values())] for method in methods}
-    lines.append("| **mean** | " + " | ".join("**%s**" % spaced(means[method]) for method in methods) + " |")
-    return "\n".join(lines)
-
-
-# ---- cost
-
-COST_SPACE = [number("x%d" % i, 0, 1) for i in range(4)] + [number("n", 1, 9, 4, "int"), choice("c", "a", "b", "c")]
+    return " ".join(f"{regret:.3f}" for regret in regrets)
 
 
 def cost_lines():
-    """Return the processor time of one proposal, in six dimensions, after 50, 100 and 150 finished trials."""
-    space, generator = hpo_space.normalise_space(COST_SPACE), random.Random(1)
-    history = []
-    for _ in range(150):
-        params = drawn(space, generator)
-        history.append((params, sum((params["x%d" % i] - 0.4) ** 2 for i in range(4)) + 0.1 * abs(params["n"] - 4)
-                        + (params["c"] == "a") + generator.gauss(0.0, 0.01)))
+    """Returns the processor time of one proposal in five dimensions, by finished trials."""
+    made, generator = Objective("three_choices"), random.Random(1)
+    points = [made.drawn(generator) for _ in range(150)]
+    history = [(params, made.true(params)) for params in points]
     lines = ["| finished trials | seconds of one proposal |", "| --- | --- |"]
     for count in (50, 100, 150):
         start = time.process_time()
-        optimizer.suggest(COST_SPACE, history[:count], 1)
-        lines.append("| %d | %.2f |" % (count, time.process_time() - start))
-    return lines
-
-
-# ---- the command
-
-def installed(method):
-    module = METHODS[method][1]
-    try:
-        return module is None or bool(__import__(module))
-    except ImportError:
-        print("benchmark_hpo: %s is left out: %s is not installed" % (method, module), file=sys.stderr)
-        return False
-
-
-def versions(methods):
-    modules = {"optuna": ["optuna"], "optuna_gp": ["optuna", "torch"], "hyperopt": ["hyperopt"]}
-    names = sorted({module for method in methods for module in modules.get(method, [])})
-    return ", ".join(["Python " + platform.python_version()] + ["%s %s" % (name, __import__(name).__version__) for name in names])
+        optimizer.suggest(made.space, history[:count], 1, count)
+        lines.append(f"| {count} | {time.process_time() - start:.2f} |")
+    return "\n".join(lines)
 
 
 def main(argv=None):
-    """Print the tables; return the exit code."""
-    makers = objective_makers()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=100, metavar="N", help="trials of a study, at least 30 (100)")
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 8], metavar="N", help="workers of a study (1 8)")
-    parser.add_argument("--seeds", type=int, default=10, metavar="N", help="studies of each function (10)")
-    parser.add_argument("--methods", nargs="+", default=["ours", "random"], choices=sorted(METHODS), help="(ours random)")
-    parser.add_argument("--only", nargs="+", choices=sorted(makers) + ["cost"], metavar="NAME",
-                        help="of %s, cost (all)" % ", ".join(sorted(makers)))
-    parser.add_argument("--report", type=int, nargs="+", default=REPORTED, metavar="N",
-                        help="trials after which the regret is reported (30 50 100)")
-    parser.add_argument("--tables", action="store_true", help="the tables alone, without formulas and cost")
-    parser.add_argument("--defaults", choices=("own", "good", "poor"), default="own",
-                        help="of the tables: those of their spaces, near the best trial, or of a bad one (own)")
+    """Prints the tables; returns the exit code."""
+    names = [*FORMULAS, *MEASURED]
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=100, metavar="N",
+                        help="trials of a study, at least 30 (100)")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 8], metavar="N",
+                        help="workers of a study (1 8)")
+    parser.add_argument("--seeds", type=int, default=10, metavar="N",
+                        help="studies of each function (10)")
+    parser.add_argument("--methods", nargs="+", default=["ours", "random"],
+                        choices=sorted(METHODS), help="(ours random)")
+    parser.add_argument("--only", nargs="+", choices=names + ["cost"], metavar="NAME",
+                        default=names + ["cost"], help=f"of {', '.join(names)}, cost (all)")
     args = parser.parse_args(argv)
-    args.only = list(TABLES) if args.tables else args.only
-    methods = [method for method in args.methods if installed(method)]
-    makers = {name: maker for name, maker in objective_makers(args.defaults).items() if name in (args.only or makers)}
-    print("Measured with %s." % versions(methods))
-    for workers in args.workers if makers else []:
-        print("\n" + markdown(measure(makers, methods, workers, args.trials, args.seeds, args.report), workers, args.trials,
-                              args.seeds, args.report))
-        sys.stdout.flush()
-    if not args.only or "cost" in args.only:
-        print("\n" + "\n".join(cost_lines()))
+    chosen = [name for name in args.only if name != "cost"]
+    for workers in args.workers if chosen else []:
+        print(table(chosen, args.methods, workers, args.trials, args.seeds) + "\n", flush=True)
+    if "cost" in args.only:
+        print(cost_lines())
     return 0
 
 

@@ -1,6 +1,8 @@
-"""done_campaign: makes a finished campaign of any size without running it, for measurements of the launcher.
+"""done_campaign: makes a finished campaign of any size without running it, for measurements of the
+launcher.
 
-    dry_plan.json of a dry run -> plan.json, and for each task its outputs (a byte each) and its stage_status.json
+    dry_plan.json of a dry run -> plan.json, and for each task its outputs (a byte each) and its
+    stage_status.json
 """
 import json
 import os
@@ -19,8 +21,8 @@ def finish_dry_run(out):
     os.rename(path, path.replace("dry_plan", "plan"))
     made = {}
     for number, task in enumerate(plan["tasks"]):
-        made[task["name"]] = {"stamp": f"2026-11-24T12:00:00Z.{number:06d}.node.4711", "words": task["words"],
-                              "script": "63:19fce5a5", "out": os.path.abspath(out)}
+        made[task["name"]] = {"stamp": f"2026-11-24T12:00:00Z.{number:06d}.node.4711",
+                              "arguments": task["arguments"], "script_fingerprint": "63:19fce5a5"}
         write_task(os.path.join(out, task["name"]), status_of(task, made, out, launch))
     return len(plan["tasks"])
 
@@ -28,11 +30,13 @@ def finish_dry_run(out):
 def status_of(task, made, out, launch):
     parents = task["parents"] if task["stage"] != "collect" else []
     return {"launch": launch, "task": task["name"], "stage": task["stage"], "state": "done",
-            "reason_kind": "", "reason": "", "exit_code": 0, "attempt": 1, "started": "2026-11-24T12:00:00Z",
-            "ended": "2026-11-24T12:10:00Z", "seconds": 600.0, "cpu_seconds": 590.0, "peak_mb": 812.5, "host": "node",
-            "pid": 4711, "executor": "slurm", "slurm_job": f"409_{task['index']}", **made[task["name"]],
-            "made_from": {name: made[name] for name in parents}, "files": {name: 1 for name in FILES[task["stage"]]},
-            "more_files": [0, 0]}
+            "reason_kind": "", "reason": "", "exit_code": 0, "attempt": 1,
+            "started": "2026-11-24T12:00:00Z", "ended": "2026-11-24T12:10:00Z", "seconds": 600.0,
+            "cpu_seconds": 590.0, "peak_mb": 812.5, "host": "node", "pid": 4711,
+            "executor": "slurm", "slurm_job": f"409_{task['index']}", **made[task["name"]],
+            "environment": task["environment"], "script": task["script"],
+            "made_from": {name: made[name] for name in parents},
+            "files": {name: 1 for name in FILES[task["stage"]]}}
 
 
 def write_task(directory, status):

@@ -1,32 +1,43 @@
-"""large_results: makes the results tree that the collector's budget is for: 5 studies, 10 splits, 100,000 rows a result.
+"""large_results: makes the results tree that the collector's time is measured on.
 
-    infer/SOURCE-TARGET/split_K/{test_y_data_predicted.csv, test_scores.json}, ml_data/SOURCE-FIRST/split_K/train_y_data.csv
+    infer/SOURCE-TARGET/split_K/{test_y_data_predicted.csv, test_scores.json}
+    ml_data/SOURCE-FIRST/split_K/train_y_data.csv
 
-Each study has 200 of 300 drugs and 500 of 700 cell lines, so all four strata have rows. The same seed gives the same files;
-the splits of a pair are links to one file, as only reading and counting is measured.
+5 studies, 10 splits, 100,000 rows a result. Each study has 200 of 300 drugs and 500 of 700 cell
+lines, so all four strata have rows. The same seed gives the same files; the splits of a pair are
+links to one file, as only reading and counting is measured.
+
+Examples:
+    python3 tests/benchmarks/large_results.py OUT 1         # 25 results, 5 training sets
+    time python3 stages/collect_scores.py OUT
 """
 import json
 import os
 import random
+import sys
 
 STUDIES = ("CCLE", "CTRPv2", "GDSCv1", "GDSCv2", "gCSI")
 TEXTS = [f"{place / 10000:.4f}" for place in range(10001)]      # responses as IMPROVE writes them
 
 
 def make_results(out, splits=10, scores_only=False, drugs=200, cells=500):
-    """Fills directory `out`; returns the number of results. scores_only: JSON alone, no predictions and training data."""
+    """Fills directory `out`; returns the number of results. scores_only: JSON files alone."""
     generator = random.Random(1)
-    studies = {study: (generator.sample([f"Drug_{at}" for at in range(drugs * 3 // 2)], drugs),
-                       generator.sample([f"ACH-{at:06d}" for at in range(cells * 7 // 5)], cells)) for study in STUDIES}
+    all_drugs = [f"Drug_{at}" for at in range(drugs * 3 // 2)]
+    all_cells = [f"ACH-{at:06d}" for at in range(cells * 7 // 5)]
+    studies = {study: (generator.sample(all_drugs, drugs), generator.sample(all_cells, cells))
+               for study in STUDIES}
+    scores = json.dumps(dict.fromkeys(("mse", "rmse", "pcc", "scc", "r2"), 0.25))
     for source in STUDIES:
         if not scores_only:
-            _link(out, f"ml_data/{source}-{STUDIES[0]}", "train_y_data.csv", _training(studies[source], generator), splits)
+            _link(out, f"ml_data/{source}-{STUDIES[0]}", "train_y_data.csv",
+                  _training(studies[source], generator), splits)
         for target in STUDIES:
-            scores = dict.fromkeys(("mse", "rmse", "pcc", "scc", "r2"), 0.25)
-            _link(out, f"infer/{source}-{target}", "test_scores.json", json.dumps(scores), splits)
+            pair = f"infer/{source}-{target}"
+            _link(out, pair, "test_scores.json", scores, splits)
             if not scores_only:
-                _link(out, f"infer/{source}-{target}", "test_y_data_predicted.csv", _predictions(studies[target], generator),
-                      splits)
+                _link(out, pair, "test_y_data_predicted.csv",
+                      _predictions(studies[target], generator), splits)
     return splits * len(STUDIES) ** 2
 
 
@@ -46,7 +57,11 @@ def _rows(study, generator):
     pairs = [f"{drug},{cell}," for drug in drugs for cell in cells]
     generator.shuffle(pairs)
     for pair in pairs:
-        yield pair, min(10000, max(0, int(generator.gauss(6000, 1500))))
+        yield pair, _place(generator.gauss(6000, 1500))
+
+
+def _place(value):
+    return min(10000, max(0, int(value)))
 
 
 def _training(study, generator):
@@ -55,6 +70,12 @@ def _training(study, generator):
 
 
 def _predictions(study, generator):
-    return "improve_chem_id,improve_sample_id,auc,auc_true,auc_pred\n" + "".join(
-        f"{pair}{TEXTS[true]},{TEXTS[true]},{TEXTS[min(10000, max(0, true + int(generator.gauss(0, 800))))]}\n"
-        for pair, true in _rows(study, generator))
+    lines = ["improve_chem_id,improve_sample_id,auc,auc_true,auc_pred\n"]
+    for pair, true in _rows(study, generator):
+        pred = _place(true + int(generator.gauss(0, 800)))
+        lines.append(f"{pair}{TEXTS[true]},{TEXTS[true]},{TEXTS[pred]}\n")
+    return "".join(lines)
+
+
+if __name__ == "__main__":
+    print(make_results(sys.argv[1], int(sys.argv[2])), "results")

@@ -1,8 +1,10 @@
-"""cluster: tests of the workflows on a real Slurm. They mostly wait: each lane has a cluster of its own."""
+"""cluster: tests on a real Slurm. They mostly wait: each lane has a cluster of its own."""
 from tests import lanes
 
 LANES = 6
-LONGEST = ("TimeLimitTest", "FusedFaultsTest", "CrossStudyTest", "LaunchFaultsTest", "ControllerFaultsTest", "NodeFaultsTest", "TaskFaultsTest", "SlurmTest")
+LONGEST = ("NodeFaultsTest", "SixWaysTest", "ControllerFaultsTest", "TaskFaultsTest",
+           "CrossStudyTest", "FullControllerTest", "LaunchFaultsTest", "FusedFaultsTest",
+           "SlurmTest")
 
 
 def load_tests(loader, tests, pattern):

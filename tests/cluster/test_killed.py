@@ -32,21 +32,26 @@ class KilledTest(WorkCase):
         process = self.start(sys.executable, "-c", IN_THE_MIDDLE)
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
-        wait_for(lambda: os.path.exists(self.path("directory")) and self.read("directory"), "the cluster")
-        directory = self.read("directory")
-        for program, count in (("munged", 1), ("slurmctld", 1), ("slurmd", 4), ("slurmstepd", 4), ("sleep", 4)):
-            wait_for(lambda: self.programs_of(directory).count(program) == count, f"{count} {program}")
+        wait_for(lambda: os.path.exists(self.path("directory")) and self.read("directory"),
+                 "the cluster")
+        self.steps, directory = set(), self.read("directory")
+        for program, count in (("munged", 1), ("slurmctld", 1), ("slurmd", 4), ("slurmstepd", 4),
+                               ("sleep", 4)):
+            wait_for(lambda: self.programs_of(directory).count(program) == count,
+                     f"{count} {program}")
         process.send_signal(signal.SIGKILL)
-        wait_for(lambda: not self.programs_of(directory), "the end of all that the test process has started")
+        wait_for(lambda: not self.programs_of(directory),
+                 "the end of all that the test process has started")
 
     def programs_of(self, directory):
-        """Names of the programs that have the cluster's directory in their words or in their environment."""
-        found = []
-        for pid in slurm_cluster.processes():
-            words, environment = slurm_cluster.read_proc(pid, "cmdline"), slurm_cluster.read_proc(pid, "environ")
-            if directory.encode() in words + environment:
-                found.append(os.path.basename(words.split(b"\0")[0].decode().rstrip(":").split(":")[0]))
-        return found
+        """Names of the programs with the cluster's directory in their environment or arguments;
+        a slurmstepd counts as long as it lives."""
+        found = {pid for pid in keeper.processes()
+                 if directory.encode() in keeper.read_proc(pid, "cmdline")}
+        found |= keeper.marked(directory.encode())
+        self.steps |= set(filter(keeper.is_step, found))
+        found |= set(filter(keeper.is_step, self.steps))
+        return [keeper.read_proc(pid, "comm").decode().strip() for pid in found]
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ from ridge_train_improve import HERE, predict, read, score
 
 
 def run(params):
-    model = np.load(frm.build_model_path(params["model_file_name"], params["model_file_format"], params["input_model_dir"]))
+    model = np.load(frm.build_model_path(
+        params["model_file_name"], params["model_file_format"], params["input_model_dir"]))
     features, true = read(params["input_data_dir"], params, "test")
-    score(true, predict(model, features), params, "test", params["output_dir"], params["input_data_dir"])
+    score(true, predict(model, features), params, "test", params["input_data_dir"])
 
 
 def main(args):

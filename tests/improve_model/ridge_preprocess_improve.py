@@ -1,4 +1,4 @@
-"""ridge_preprocess_improve: genes and descriptors beside each response, as IMPROVE's library loads them."""
+"""ridge_preprocess_improve: genes and descriptors beside each response, by IMPROVE's library."""
 import sys
 from pathlib import Path
 
@@ -15,15 +15,16 @@ def run(params):
     cells = omics.OmicsLoader(params).dfs["cancer_gene_expression.tsv"]
     compounds = drugs.DrugsLoader(params).dfs["drug_mordred.tsv"].reset_index()
     for stage in ("train", "val", "test"):
-        rows = drp.DrugResponseLoader(params, split_file=params[f"{stage}_split_file"]).dfs["response.tsv"]
+        split_file = params[f"{stage}_split_file"]
+        rows = drp.DrugResponseLoader(params, split_file=split_file).dfs["response.tsv"]
         rows = rows.dropna(subset=[params["y_col_name"]])
         rows, _ = drp.get_common_samples(rows, cells, params["canc_col_name"])
         rows, _ = drp.get_common_samples(rows, compounds, params["drug_col_name"])
-        features = rows[[params["canc_col_name"], params["drug_col_name"]]]
-        features = features.merge(cells, on=params["canc_col_name"]).merge(compounds, on=params["drug_col_name"])
-        ordered = rows[[params["canc_col_name"], params["drug_col_name"]]].merge(features)
-        ordered.iloc[:, 2:].to_csv(
-            Path(params["output_dir"]) / frm.build_ml_data_file_name(params["data_format"], stage), index=False)
+        pairs = rows[[params["canc_col_name"], params["drug_col_name"]]]
+        features = pairs.merge(cells, on=params["canc_col_name"])
+        ordered = pairs.merge(features.merge(compounds, on=params["drug_col_name"]))
+        name = frm.build_ml_data_file_name(params["data_format"], stage)
+        ordered.iloc[:, 2:].to_csv(Path(params["output_dir"]) / name, index=False)
         frm.save_stage_ydf(rows, stage, params["output_dir"])
 
 

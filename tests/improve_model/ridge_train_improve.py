@@ -1,4 +1,7 @@
-"""ridge_train_improve: ridge regression on standardised features, solved at once; --epochs is taken and means nothing."""
+"""ridge_train_improve: ridge regression on standardised features, solved at once.
+
+--epochs is taken and means nothing.
+"""
 import sys
 from pathlib import Path
 
@@ -9,39 +12,45 @@ import pandas as pd
 from improvelib.applications.drug_response_prediction.config import DRPTrainConfig
 
 HERE = Path(__file__).resolve().parent
-PARAMETERS = [{"name": "alpha", "type": float, "default": 1.0, "help": "pull of the weights toward 0"}]
+PARAMETERS = [{"name": "alpha", "type": float, "default": 1.0,
+               "help": "pull of the weights toward 0"}]
 
 
 def read(folder, params, stage):
     """The features and the responses of a part."""
-    features = pd.read_csv(Path(folder) / frm.build_ml_data_file_name(params["data_format"], stage)).to_numpy()
-    return features, pd.read_csv(Path(folder) / f"{stage}_y_data.csv")[params["y_col_name"]].to_numpy()
+    features = pd.read_csv(
+        Path(folder) / frm.build_ml_data_file_name(params["data_format"], stage))
+    responses = pd.read_csv(Path(folder) / f"{stage}_y_data.csv")[params["y_col_name"]]
+    return features.to_numpy(), responses.to_numpy()
 
 
 def predict(model, features):
     return (features - model["mean"]) / model["scale"] @ model["weights"] + model["intercept"]
 
 
-def score(true, value, params, stage, folder, input_dir):
+def score(true, value, params, stage, input_dir):
     """Writes predictions and scores; a class is 1 from a half on."""
     classes = params["metric_type"] == "classification"
     predicted = (value >= 0.5).astype(int) if classes else value
-    frm.store_predictions_df(y_true=true, y_pred=predicted, stage=stage, y_col_name=params["y_col_name"], output_dir=folder,
-                             input_dir=input_dir)
+    shared = {"y_true": true, "y_pred": predicted, "stage": stage,
+              "output_dir": params["output_dir"]}
+    frm.store_predictions_df(y_col_name=params["y_col_name"], input_dir=input_dir, **shared)
     if stage == "val" or params["calc_infer_scores"]:
-        frm.compute_performance_scores(y_true=true, y_pred=predicted, stage=stage, metric_type=params["metric_type"],
-                                       output_dir=folder, y_prob=value if classes else None)
+        frm.compute_performance_scores(metric_type=params["metric_type"],
+                                       y_prob=value if classes else None, **shared)
 
 
 def run(params):
     features, true = read(params["input_dir"], params, "train")
     mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-9
     units = (features - mean) / scale
-    weights = np.linalg.solve(units.T @ units + params["alpha"] * np.eye(units.shape[1]), units.T @ (true - true.mean()))
+    weights = np.linalg.solve(units.T @ units + params["alpha"] * np.eye(units.shape[1]),
+                              units.T @ (true - true.mean()))
     model = {"mean": mean, "scale": scale, "weights": weights, "intercept": true.mean()}
-    np.savez(frm.build_model_path(params["model_file_name"], params["model_file_format"], params["output_dir"]), **model)
+    np.savez(frm.build_model_path(params["model_file_name"], params["model_file_format"],
+                                  params["output_dir"]), **model)
     features, true = read(params["input_dir"], params, "val")
-    score(true, predict(model, features), params, "val", params["output_dir"], params["input_dir"])
+    score(true, predict(model, features), params, "val", params["input_dir"])
 
 
 def main(args):

@@ -1,4 +1,4 @@
-"""improvelib: a model that uses IMPROVE's library, in an environment of its own, beside everything else."""
+"""improvelib: a model that uses IMPROVE's library, in an environment of its own."""
 from tests import lanes
 
 

@@ -1,4 +1,4 @@
-"""local: the commands as a user types them, and the processes they start, on this machine; one class a core at a time."""
+"""local: the commands as a user types them, and the processes they start, on this machine."""
 from tests import lanes
 
 

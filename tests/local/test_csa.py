@@ -2,16 +2,18 @@
 import glob
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
-import time
 import unittest
 
-from tests.support import PATIENCE, REPOSITORY, RUN_MODEL, TOY_MODEL, WorkCase, wait_for, write_benchmark
+from tests.campaign import ALL, LOCAL, CampaignCase
+from tests.support import (PATIENCE, REPOSITORY, RUN_MODEL, TOY_MODEL, WorkCase, wait_for,
+                           write_benchmark)
 
-LOCAL = ("--executor", "local")
+MODEL, INFER = "models/A/split_0", "infer/A-B/split_1"
 # ^C just when a task has been started and nobody knows of it yet.
 INTERRUPTED_START = """
 import os, signal, sys
@@ -19,8 +21,8 @@ sys.path.insert(0, {0!r})
 import workflow_csa
 from launcher import local
 real = local.Campaign._start
-def start(*words):
-    process = real(*words)
+def start(*arguments):
+    process = real(*arguments)
     os.kill(os.getpid(), signal.SIGINT)
     return process
 local.Campaign._start = start
@@ -29,327 +31,319 @@ sys.exit(workflow_csa.main(sys.argv[1:]))
 
 
 class RefusalsTest(WorkCase):
-    """Exit code 2, one sentence, the way out, and nothing written."""
+    """Exit code 2, one sentence and a hint, and nothing written."""
 
-    def refused(self, *parts, arguments=(), **settings):
+    def refused(self, parts, *arguments, **settings):
         ended = self.run_toy(*LOCAL, *arguments, **settings)
         self.assert_refused(ended, *parts)
         self.assertFalse(os.path.exists(self.path("out")), "something was written")
 
-    def test_an_unknown_study(self):
-        self.refused("study 'CLE' of --source is not in", "one of A, B", arguments=["--source", "CLE"])
+    def test_an_option_that_cannot_work_is_refused_in_one_sentence_with_a_hint(self):
+        self.write("file", "")
+        for parts, arguments in ((("study 'CLE' of --source is not in", "one of A, B"),
+                                  ("--source", "CLE")),
+                                 (("no split files A_split_7_train.txt in",
+                                   "--split with some of 0 1"),
+                                  ("--split", "0", "7")),
+                                 (("has no column 'auk'", "auc"), ("--y_col_name", "auk")),
+                                 (("no split files",), ("--input_dir", "nowhere")),
+                                 ((os.path.join(TOY_MODEL, "tov_preprocess_improve.py"),),
+                                  ("--model", "tov")),
+                                 (("'docker:x' is no environment", "apptainer:IMAGE.sif"),
+                                  ("--env", "docker:x")),
+                                 (("/nowhere does not exist",), ("--env", "venv:/nowhere")),
+                                 (("nothing to run",),
+                                  ("--source", "A", "--target", "A", "--only_cross_study")),
+                                 (("control character",), ("--train_args", "--x 'a\nb'")),
+                                 (("cannot be written",), ("--output_dir", "file/out")),
+                                 (("which is too long",), ("--output_dir", "out" + "/d" * 1500)),
+                                 (("given together",), ("--fuse", "--tasks_per_job", "2")),
+                                 (("unrecognized arguments", "did you mean --source?"),
+                                  ("--sorce", "A"))):
+            with self.subTest(arguments[:2]):
+                self.refused(parts, *arguments)
 
-    def test_an_unknown_split(self):
-        self.refused("split 7 of study 'A' is not in", "--split with some of 0 1", arguments=["--split", "0", "7"])
-
-    def test_a_missing_split_file(self):
-        write_benchmark(self.path("raw"), ("A", "B"))
-        os.unlink(self.path("raw/splits/A_split_0_val.txt"))
-        self.refused("A_split_0_val.txt cannot be read")
-
-    def test_a_missing_response_file(self):
-        write_benchmark(self.path("raw"), ("A", "B"))
-        os.unlink(self.path("raw/y_data/response.tsv"))
-        self.refused("response.tsv cannot be read")
-
-    def test_a_column_that_the_response_file_lacks(self):
-        self.refused("has no column 'auk'", "auc", arguments=["--y_col_name", "auk"])
-
-    def test_an_input_directory_that_is_not_there(self):
-        self.refused("no split files", arguments=["--input_dir", "nowhere"])
-
-    def test_a_missing_model_script_with_the_path_looked_for(self):
-        self.refused(os.path.join(TOY_MODEL, "tov_preprocess_improve.py"), arguments=["--model", "tov"])
-
-    def test_an_unknown_environment_kind(self):
-        self.refused("'docker:x' is no environment", "apptainer:IMAGE.sif", arguments=["--env", "docker:x"])
-
-    def test_an_environment_that_does_not_exist(self):
-        self.refused("there is no /nowhere", arguments=["--env", "venv:/nowhere"])
-
-    def test_slurm_without_sbatch(self):
-        self.refused("there is no sbatch", arguments=["--executor", "slurm"], PATH="/nonexistent:" + os.path.dirname(shutil.which("env")) if not shutil.which("sbatch") else self.path())
-
-    def test_only_cross_study_with_one_study(self):
-        self.refused("nothing to run", arguments=["--source", "A", "--target", "A", "--only_cross_study"])
-
-    def test_a_value_with_a_line_break(self):
-        self.refused("control character", arguments=["--train_args", "--x 'a\nb'"])
-
-    def test_an_output_directory_that_cannot_be_written(self):
-        with open(self.path("file"), "w"):
-            pass
-        ended = self.run_toy(*LOCAL, "--output_dir", "file/out")
-        self.assert_refused(ended, "cannot be written")
-
-    def test_study_names_that_collide(self):
+    def test_a_benchmark_with_a_missing_or_odd_file_is_refused(self):
         write_benchmark(self.path("raw"), ("A", "A-B", "B-C", "C"))
-        self.refused("two tasks would write ml_data/A-B-C", arguments=["--source", "A", "A-B", "--target", "B-C", "C"])
-
-    def test_a_study_name_that_would_leave_the_results_tree(self):
-        write_benchmark(self.path("raw"), ("A",))
-        os.rename(self.path("raw/splits/A_all.txt"), self.path("raw/splits/.._all.txt"))
-        self.refused("study '..'")
+        self.refused(("two tasks would write ml_data/A-B-C",), "--source", "A", "A-B", "--target",
+                     "B-C", "C")
+        kept = self.path("raw/splits/A_split_0_val.txt")
+        os.rename(kept, kept + ".kept")
+        self.refused(("A_split_0_val.txt cannot be read",), "--source", "A")
+        os.rename(kept + ".kept", kept)
+        os.unlink(self.path("raw/y_data/response.tsv"))
+        self.refused(("response.tsv cannot be read",))
 
     def test_python_2_gets_a_sentence(self):
-        for old in ("/usr/bin/python2.7", os.path.expanduser("~/.pyenv/versions/2.7.18/bin/python")):
-            if os.path.exists(old):
-                for name in ("csa", "lca", "hpo"):
-                    ended = self.run_command(old, os.path.join(REPOSITORY, f"workflow_{name}.py"))
-                    self.assert_refused(ended, "this is Python 2.7; Python 3.6 or newer is needed", "try: python3")
-                return
-        self.skipTest("no Python 2.7 here")
+        old = os.path.expanduser("~/.pyenv/versions/2.7.18/bin/python")
+        if not os.path.exists(old):
+            self.skipTest("no Python 2.7 here")
+        for name in ("csa", "lca", "hpo"):
+            ended = self.run_command(old, os.path.join(REPOSITORY, f"workflow_{name}.py"))
+            self.assert_refused(ended, "this is Python 2.7; Python 3.6 or newer is needed",
+                                "try: python3")
 
 
-class LocalTest(WorkCase):
-    def test_every_pair_is_scored_and_nothing_runs_again(self):
-        ended = self.run_toy(*LOCAL, TOY_STARTS=self.path("starts.txt"))
-        self.assertEqual(ended.code, 0, ended)
-        self.assertEqual(len(self.starts()), 8 + 4 + 8)
-        self.assertEqual(len({row[3] for row in self.score_values()}), 2)
-        self.assertIn("scores: 8 of 8", ended.out)
-        again = self.run_toy(*LOCAL, TOY_STARTS=self.path("starts.txt"))
-        self.assertEqual((again.code, len(self.starts())), (0, 20))
-        self.assertIn("20 done already, 0 to run", again.out)
+class FinishedCase(CampaignCase):
+    """A campaign that has ended well, to be run again after something has happened to it."""
 
-    def test_a_deleted_infer_directory_is_one_task(self):
+    def setUp(self):
+        super().setUp()
+        shutil.rmtree(self.path("raw"))
         self.have_toy(*LOCAL)
-        before = self.score_values()
-        shutil.rmtree(self.path("out/infer/A-B/split_1"))
-        self.run_toy(*LOCAL, TOY_STARTS=self.path("starts.txt"))
-        self.assertEqual([row[1:] for row in self.starts()], [("infer", "infer/A-B/split_1")])
-        self.assertEqual(self.score_values(), before)
+        self.before = self.score_values()
 
-    def test_a_truncated_output_is_made_again_and_what_follows_it(self):
-        self.have_toy(*LOCAL)
-        with open(self.path("out/models/A/split_0/val_scores.json"), "w"):
-            pass
-        self.run_toy(*LOCAL, TOY_STARTS=self.path("starts.txt"))
-        self.assertEqual(sorted(row[2] for row in self.starts()), ["infer/A-A/split_0", "infer/A-B/split_0", "models/A/split_0"])
+    def again(self, *arguments, code=0, **settings):
+        """(how the same command ended, the tasks that it started)"""
+        self.write("starts.txt", "")
+        ended = self.run_toy(*LOCAL, *arguments, TOY_STARTS=self.path("starts.txt"), **settings)
+        self.assertEqual(ended.code, code, ended)
+        return ended, sorted(row[2] for row in self.starts())
 
-    def test_another_parameter_makes_what_it_touches_old(self):
-        self.have_toy(*LOCAL)
-        ended = self.run_toy(*LOCAL, "--epochs", "5", "--replace", TOY_STARTS=self.path("starts.txt"))
-        self.assertIn("4 of these have other parameters than when they ran", ended.out)
-        self.assertEqual({row[1] for row in self.starts()}, {"train", "infer"})
-        self.assertEqual(len(self.starts()), 4 + 8)
+    def assert_nothing_runs(self, *arguments):
+        ended, names = self.again(*arguments)
+        self.assertEqual(names, [])
+        self.assertIn("20 done already, 0 to run", ended.out)
 
-    def test_another_environment_is_the_same_experiment(self):
-        self.have_toy(*LOCAL)
+
+class AgainTest(FinishedCase):
+    def test_every_pair_has_scores_and_the_same_command_runs_nothing(self):
+        self.assertEqual(len(self.before), 8 * 6)
+        self.assertIn("scores: 8 of 8", self.read("out/scores/summary.txt"))
+        self.assert_nothing_runs()
+
+    def test_a_deleted_or_truncated_output_is_made_again_with_what_follows_it(self):
+        shutil.rmtree(self.path("out", INFER))
+        self.assertEqual(self.again()[1], [INFER])
+        self.assertEqual(self.score_values(), self.before)
+        self.write(f"out/{MODEL}/val_scores.json", "")
+        self.assertEqual(self.again()[1], ["infer/A-A/split_0", "infer/A-B/split_0", MODEL])
+
+    def test_ml_data_deleted_after_use_is_made_again_only_for_what_needs_it(self):
+        shutil.rmtree(self.path("out/ml_data"))
+        self.assert_nothing_runs()
+        shutil.rmtree(self.path("out", INFER))
+        self.assertEqual(self.again()[1], [INFER, "ml_data/A-B/split_1"])
+        self.assert_nothing_runs()
+        self.assertEqual(self.score_values(), self.before)
+
+    def test_other_arguments_make_old_what_they_touch_and_no_old_score_counts(self):
+        ended, names = self.again("--epochs", "9", "--replace", code=1,
+                                  TOY_FAULTS="infer A-B/split_1 exit:1")
+        self.assertIn("4 of these have other arguments than when they ran", ended.out)
+        self.assertEqual((len(names), [name for name in names if "ml_data" in name]), (4 + 8, []))
+        values = [float(value) for key, value in self.score_values().items() if key[0] == "r2"]
+        self.assertEqual((len(values), min(values) >= 9), (7, True))
+        self.assertEqual([row["task"] for row in self.table("missing.csv")], [INFER])
+
+    def test_a_moved_tree_model_project_or_environment_is_no_new_experiment(self):
+        shutil.copytree(TOY_MODEL, self.path("elsewhere"))
+        self.assert_nothing_runs("--model_dir", "elsewhere")
         os.makedirs(self.path("v/bin"))
         os.symlink(sys.executable, self.path("v/bin/python"))
         self.write("v/bin/activate", f"PATH={self.path('v/bin')}:$PATH\n")
-        self.assertIn("20 done already", self.run_toy(*LOCAL, "--env", f"venv:{self.path('v')}").out)
-
-    def test_scores_of_an_older_training_never_count(self):
-        self.have_toy(*LOCAL)
-        self.run_toy(*LOCAL, "--epochs", "9", "--replace", TOY_FAULTS="infer A-B/split_1 exit:1")
-        self.assertNotIn(("r2", "A", "B", "1"), self.score_values())
-        for (metric, _, _, _), value in self.score_values().items():
-            if metric == "r2":
-                self.assertGreaterEqual(float(value), 9)
-        self.assertEqual([row["task"] for row in self.table("missing.csv")], ["infer/A-B/split_1"])
-
-    def test_a_moved_results_tree_is_no_new_experiment(self):
-        self.have_toy(*LOCAL)
+        self.assert_nothing_runs("--env", f"venv:{self.path('v')}")
         os.rename(self.path("out"), self.path("moved"))
-        ended = self.run_toy(*LOCAL, "--output_dir", "moved")
-        self.assertIn("20 done already", ended.out)
+        os.rename(self.path("raw"), self.path("moved raw"))
+        self.assert_nothing_runs("--output_dir", "moved", "--input_dir", "moved raw")
 
-    def test_a_moved_folder_is_no_new_experiment(self):
-        for name in ("workflow_csa.py", "run_model.sh"):
-            os.makedirs(self.path("clone"), exist_ok=True)
-            shutil.copy(os.path.join(REPOSITORY, name), self.path("clone"))
-        for name in ("launcher", "stages", "slurm_templates"):
-            shutil.copytree(os.path.join(REPOSITORY, name), self.path("clone", name), ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copytree(TOY_MODEL, self.path("clone/toy"))
-        write_benchmark(self.path("clone/raw"), ("A", "B"))
-        words = ("--model", "toy", *LOCAL)
+    def test_a_source_with_further_targets_uses_the_training_that_exists(self):
+        shutil.rmtree(self.path("out"))
+        self.again("--target", "A")
+        self.assertEqual({name.split("/")[0] for name in self.again("--target", "B")[1]},
+                         {"ml_data", "infer"})
 
-        def run(folder):
-            place = [f"--model_dir={folder}/toy", f"--input_dir={folder}/raw", f"--output_dir={folder}/out"]
-            return self.run_workflow("csa", *words, *place, folder=folder)
-        self.assertEqual(run(self.path("clone")).code, 0)
-        os.rename(self.path("clone"), self.path("clone 2"))
-        self.assertIn("20 done already", run(self.path("clone 2")).out)
-
-    def test_ml_data_deleted_after_use_is_not_made_again(self):
-        self.have_toy(*LOCAL)
-        shutil.rmtree(self.path("out/ml_data"))
-        self.assertIn("20 done already, 0 to run", self.run_toy(*LOCAL).out)
-        shutil.rmtree(self.path("out/infer/A-B/split_1"))
-        self.run_toy(*LOCAL, TOY_STARTS=self.path("starts.txt"))
-        self.assertEqual(sorted(row[2] for row in self.starts()), ["infer/A-B/split_1", "ml_data/A-B/split_1"])
-        self.assertIn("20 done already, 0 to run", self.run_toy(*LOCAL).out)
-
-    def test_ml_data_made_again_makes_no_score_old(self):
-        """models/A/split_1 was made from the first ml_data/A-A; infer/A-B from that model."""
-        self.have_toy(*LOCAL)
-        before = self.score_values()
-        shutil.rmtree(self.path("out/ml_data"))
-        shutil.rmtree(self.path("out/infer/A-A/split_1"))
-        ended = self.run_toy(*LOCAL)
-        self.assertIn("2 to run (1 preprocess, 0 train, 1 infer)", ended.out)
-        self.assertEqual(self.score_values(), before)
-
-    def test_a_source_with_other_targets_uses_the_training_that_is_there(self):
-        self.run_toy(*LOCAL, "--target", "A")
-        self.run_toy(*LOCAL, "--target", "B", TOY_STARTS=self.path("starts.txt"))
-        self.assertEqual({row[1] for row in self.starts()}, {"preprocess", "infer"})
-
-    def test_a_failed_stage_stops_only_what_depends_on_it(self):
-        ended = self.run_toy(*LOCAL, TOY_FAULTS="train A/split_1 exit:3")
-        self.assertEqual(ended.code, 1)
-        self.assertIn("failed: models/A/split_1: exit code 3: toy: exit:3 as told", ended.err)
-        self.assertIn("toy: exit:3 as told", ended.err)
-        self.assertIn("2 tasks did not run because a parent failed", ended.err)
-        self.assertEqual(sum(key[0] == "r2" for key in self.score_values()), 6)
+    def test_a_failed_stage_stops_only_what_depends_on_it_and_the_same_command_tries_it_again(self):
+        shutil.rmtree(self.path("out"))
+        ended, _ = self.again(code=1, TOY_FAULTS="train A/split_1 exit:3")
+        self.assertIn("models/A/split_1", ended.err)
+        self.assertFalse(os.path.exists(self.path("out/infer/A-A/split_1/log.txt")))
+        self.assertIn("exit code 3: toy: exit:3 as told", ended.err)
+        self.assertEqual(len(self.score_values()), 6 * 6)
         rows = self.table("missing.csv")
-        self.assertEqual([(row["task"], row["stage"], row["failed_task"], row["exit_code"]) for row in rows], [
-            ("infer/A-A/split_1", "train", "models/A/split_1", "3"), ("infer/A-B/split_1", "train", "models/A/split_1", "3")])
-        self.assertEqual(self.run_toy(*LOCAL, "--retry_failed").code, 0)
+        self.assertEqual([(row["task"], row["stage"], row["failed_task"], row["exit_code"])
+                          for row in rows], [(f"infer/A-{target}/split_1", "train",
+                                              "models/A/split_1", "3") for target in "AB"])
+        self.assertEqual(self.again()[1], ["infer/A-A/split_1", INFER, "models/A/split_1"])
 
-    def test_a_slow_source_does_not_hold_up_the_others(self):
-        self.run_toy(*LOCAL, "--jobs", "2", TOY_STARTS=self.path("starts.txt"),
-                     TOY_FAULTS=f"train models/A/split_0 wait:{self.path('out/infer/B-B/split_1/stage_status.json')}")
-        order = [row[2] for row in self.starts()]
-        self.assertLess(order.index("infer/B-B/split_1"), order.index("infer/A-A/split_0"))
+    def test_tables_are_made_anew_after_a_task_was_run_by_hand(self):
+        line = next(line for path in glob.glob(self.path("out/launches/*/infer_1.tasks"))
+                    for line in self.read(path).splitlines() if INFER in line)
+        os.unlink(self.path("out", INFER, "stage_status.json"))
+        self.assertEqual(self.run_command("bash", "-c", f"bash {shlex.quote(RUN_MODEL)} {line}").code, 0)
+        stamp = self.status_of("scores")["stamp"]
+        self.assert_nothing_runs()
+        newer = self.status_of("scores")["stamp"]
+        self.assertNotEqual(newer, stamp)
+        self.assert_nothing_runs()
+        self.assertEqual(self.status_of("scores")["stamp"], newer)
+
+
+class OptionsTest(CampaignCase):
+    def test_arguments_reach_the_stage_and_the_command_line_wins_over_hyperparameters(self):
+        self.write("best.json", json.dumps({"toy": {"A": {"epochs": 5, "learning_rate": 0.1}}}))
+        ended = self.run_toy(*LOCAL, "--source", "A", "--hyperparameters_file", "best.json",
+                             "--epochs", "7", "--train_args", "{'learning_rate': 0.5}")
+        self.assertEqual(ended.code, 0, ended)
+        arguments = self.status_of(MODEL)["arguments"]
+        self.assertEqual((arguments["epochs"], arguments["learning_rate"]), ("7", "0.5"))
 
     def test_only_cross_study_leaves_the_diagonal_out(self):
-        self.run_toy(*LOCAL, "--only_cross_study")
+        self.run_toy(*LOCAL, "--only_cross_study", "--split", "0")
         self.assertEqual({key[1:3] for key in self.score_values()}, {("A", "B"), ("B", "A")})
-
-    def test_arguments_are_passed_on(self):
-        self.run_toy(*LOCAL, "--epochs", "3", "--train_args", "{'learning_rate': 0.5}")
-        self.assertEqual(self.status_of("models/A/split_0")["words"][-4:], ["--epochs", "3", "--learning_rate", "0.5"])
-
-    def test_a_single_option_can_be_passed_on(self):
-        ended = self.run_toy(*LOCAL, "--dry_run", "--train_args", "--verbose")
-        self.assertEqual(ended.code, 0, ended)
-        self.assertEqual(self.dry_words("models/A/split_0")[-1], "--verbose")
-
-    def dry_words(self, name):
-        path = glob.glob(self.path("out/launches/*/dry_plan.json"))[0]
-        with open(path) as file:
-            return next(task["words"] for task in json.load(file)["tasks"] if task["name"] == name)
-
-    def test_what_the_command_line_says_beside_a_file_of_hyperparameters_wins_and_that_is_said(self):
-        self.write("best.json", json.dumps({"toy": {"A": {"epochs": 5, "learning_rate": 0.1}}}))
-        dry = self.run_toy(*LOCAL, "--hyperparameters_file", "best.json", "--epochs", "7", "--dry_run")
-        self.assertIn("--epochs of the command line replaces that of --hyperparameters_file\n", dry.out)
-        self.assertNotIn("--learning_rate of", dry.out)
-        self.run_toy(*LOCAL, "--hyperparameters_file", "best.json", "--epochs", "7")
-        self.assertEqual(self.status_of("models/A/split_0")["words"][-6:], ["--epochs", "5", "--learning_rate", "0.1", "--epochs", "7"])
 
     def test_strange_paths_work_and_are_never_read_by_a_shell(self):
         name = "a b'c\";$(touch hacked)&é%s"
         write_benchmark(self.path(name), ("A", "B x$"))
-        ended = self.run_toy(*LOCAL, "--input_dir", name, "--output_dir", f"{name}/out", "--split", "0")
+        ended = self.run_toy(*LOCAL, "--input_dir", name, "--output_dir", f"{name}/out", "--split",
+                             "0")
         self.assertEqual(ended.code, 0, ended)
         self.assertFalse(os.path.exists(self.path("hacked")))
 
+    def test_a_slow_source_does_not_hold_up_the_others(self):
+        fault = f"train {MODEL} wait:{self.path('out/infer/B-B/split_1/stage_status.json')}"
+        self.assertEqual(self.run_toy(*LOCAL, "--jobs", "2", TOY_FAULTS=fault).code, 0)
+
+    def test_a_dry_run_starts_nothing_and_its_line_works_by_hand(self):
+        ended = self.run_toy(*LOCAL, "--dry_run", TOY_STARTS=self.path("starts.txt"))
+        self.assertEqual((ended.code, self.started()), (0, []))
+        for part in ("preprocess_0: 4 tasks, preprocess.sbatch",
+                     "waits for preprocess_0 (aftercorr)", "first train:\n  none "):
+            self.assertIn(part, ended.out)
+        line = ended.out.strip().splitlines()[-1].strip()
+        self.assertEqual(self.run_command("bash", "-c", line).code, 0)
+        self.assertEqual(self.status_of("ml_data/A-A/split_0")["state"], "done")
+        self.assertIn("1 done already", self.run_toy(*LOCAL, "--dry_run").out)
+
+    def test_a_dry_run_for_slurm_works_without_a_controller(self):
+        ended = self.run_toy("--executor", "slurm", "--dry_run")
+        self.assertEqual(ended.code, 0, ended)
+        self.assertIn("MaxArraySize 1001 is assumed", ended.out)
+        self.assertIn("train=$(sbatch --parsable --dependency=aftercorr:$preprocess_0 ", ended.out)
+
+
+class InterruptedTest(CampaignCase):
+    def wait_until_nothing_is_left(self):
+        """A process that was killed may need a moment to die."""
+        wait_for(lambda: subprocess.call(["pgrep", "-f", self.path("out")],
+                                         stdout=subprocess.DEVNULL) == 1, "the end of all tasks")
+
     def test_interrupting_stops_the_tasks_and_the_same_command_goes_on(self):
-        write_benchmark(self.path("raw"), ("A", "B"))
-        command = [sys.executable, os.path.join(REPOSITORY, "workflow_csa.py"), "--model", "toy", "--model_dir", TOY_MODEL,
-                   "--input_dir", "raw", "--output_dir", "out", *LOCAL]
-        process = self.start(*command, TOY_FAULTS=f"train A/split_0 wait:{self.path('never')}", TOY_STARTS=self.path("starts.txt"))
-        for _ in range(300):
-            if os.path.exists(self.path("starts.txt")) and "models/A/split_0" in self.read("starts.txt"):
-                break
-            time.sleep(0.1)
+        process = self.start_campaign(TOY_FAULTS=f"train A/split_0 wait:{self.path('never')}")
+        self.wait_for_state(MODEL, "running")
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 130)
-        self.assertIn("the same command goes on", errors)
-        self.assertEqual(self.status_of("models/A/split_0")["state"], "interrupted")
+        self.assertIn("the same command (without --redo) goes on", errors)
+        self.assertEqual(self.status_of(MODEL)["state"], "interrupted")
         self.wait_until_nothing_is_left()
         self.assertEqual(self.run_toy(*LOCAL).code, 0)
 
-    def wait_until_nothing_is_left(self):
-        """A process that was killed may need a moment to die."""
-        wait_for(lambda: subprocess.call(["pgrep", "-f", self.path("out")], stdout=subprocess.DEVNULL) == 1, "the end of all tasks",
-                 20)
-
     def test_interrupting_in_the_middle_of_a_start_leaves_no_task(self):
-        write_benchmark(self.path("raw"), ("A", "B"))
-        process = self.start(sys.executable, "-c", INTERRUPTED_START.format(REPOSITORY), "--model", "toy", "--model_dir",
-                             TOY_MODEL, "--input_dir", "raw", "--output_dir", "out", *LOCAL,
+        process = self.start(sys.executable, "-c", INTERRUPTED_START.format(REPOSITORY),
+                             *self.command()[2:],
                              TOY_FAULTS=f"preprocess ml_data wait:{self.path('never')}")
         _, errors = process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 130, errors)
         self.wait_until_nothing_is_left()
-        self.assertEqual(self.run_toy(*LOCAL).code, 0)
 
     def test_a_run_under_nohup_survives_the_end_of_its_terminal(self):
-        write_benchmark(self.path("raw"), ("A", "B"))
-        process = self.start("nohup", sys.executable, os.path.join(REPOSITORY, "workflow_csa.py"), "--model", "toy", "--model_dir",
-                             TOY_MODEL, "--input_dir", "raw", "--output_dir", "out", *LOCAL, TOY_STARTS=self.path("starts.txt"))
+        process = self.start("nohup", *self.command("--source", "A"),
+                             TOY_STARTS=self.path("starts.txt"))
         wait_for(lambda: os.path.exists(self.path("starts.txt")), "the first task")
         process.send_signal(signal.SIGHUP)
         _, errors = process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 0, errors)
 
-    def test_a_dry_run_starts_nothing_and_its_line_works_by_hand(self):
-        ended = self.run_toy(*LOCAL, "--dry_run", TOY_STARTS=self.path("starts.txt"))
-        self.assertEqual(ended.code, 0)
-        self.assertFalse(os.path.exists(self.path("starts.txt")))
-        line = ended.out.strip().splitlines()[-1].strip()
-        self.assertTrue(line.startswith(f"bash {RUN_MODEL} --task "))
-        self.assertEqual(self.run_command("bash", "-c", line).code, 0)
-        self.assertEqual(self.status_of("ml_data/A-A/split_0")["state"], "done")
-        self.assertIn("1 done already", self.run_toy(*LOCAL).out)
+    def test_a_launcher_that_was_killed_leaves_tasks_that_are_seen_and_not_run_twice(self):
+        # means nothing here
+        allocation = {"SLURM_JOB_ID": "77", "SLURM_CPUS_PER_TASK": "64", "SLURMD_NODENAME": "n9"}
+        process = self.start_campaign("--jobs", "1",
+                                      TOY_FAULTS=f"train A/split_0 wait:{self.path('go')}",
+                                      **allocation)
+        found = self.wait_for_state(MODEL, "running")
+        self.assertEqual((found["executor"], found["slurm_job"], found["host"]),
+                         ("local", "", os.uname().nodename))
+        process.kill()
+        process.communicate(timeout=PATIENCE)
+        self.assertEqual(self.status()[1][MODEL][0], "running")
+        self.assert_refused(self.run_toy(*LOCAL), f"process {found['pid']} on")
+        self.write("go", "")
+        wait_for(lambda: not os.path.exists(f"/proc/{found['pid']}"), "the end of the orphan")
+        self.assertEqual(self.run_toy(*LOCAL, TOY_STARTS=self.path("starts.txt")).code, 0)
+        self.assertEqual((len(self.started()), len(set(self.started()))), (ALL, ALL))
 
 
-class ForeignTreeTest(WorkCase):
+class ForeignTreeTest(FinishedCase):
     """Outputs that IMPROVE's own scripts wrote: no status files."""
 
     def setUp(self):
         super().setUp()
-        self.have_toy(*LOCAL)
-        self.before = self.score_values()
-        for folder, _, files in os.walk(self.path("out")):
-            if "stage_status.json" in files:
-                os.unlink(os.path.join(folder, "stage_status.json"))
+        for path in glob.glob(self.path("out/*/*/*/stage_status.json")):
+            os.unlink(path)
         shutil.rmtree(self.path("out/launches"))
-
-    def test_they_are_not_overwritten_unasked(self):
-        self.assert_refused(self.run_toy(*LOCAL), "holds outputs without a stage_status.json", "--adopt", "--redo")
-
-    def test_the_collector_reads_them(self):
         shutil.rmtree(self.path("out/scores"))
-        ended = self.collect("out", "--model_name", "toy")
-        self.assertEqual(ended.code, 0, ended)
+
+    def test_they_are_refused_and_the_collector_reads_them(self):
+        self.assert_refused(self.run_toy(*LOCAL), "holds outputs without a stage_status.json",
+                            "--adopt", "--redo")
+        self.assertEqual(self.collect("out", "--model_name", "toy").code, 0)
         self.assertEqual(self.score_values(), self.before)
 
-    def test_adopt_takes_what_is_whole_as_done(self):
+    def test_adopt_takes_what_is_complete_as_done(self):
         os.unlink(self.path("out/infer/A-B/split_0/test_scores.json"))
-        ended = self.run_toy(*LOCAL, "--adopt", TOY_STARTS=self.path("starts.txt"))
-        self.assertEqual(ended.code, 0, ended)
-        self.assertEqual([row[2] for row in self.starts()], ["infer/A-B/split_0"])
+        self.assertEqual(self.again("--adopt")[1], ["infer/A-B/split_0"])
 
-    def test_a_dry_run_of_adopt_asks_for_no_data_that_only_adopted_results_were_made_from(self):
-        shutil.rmtree(self.path("out/ml_data"))
-        ended = self.run_toy(*LOCAL, "--adopt", "--dry_run")
-        self.assertIn("--adopt would judge 12 outputs", ended.out)
+    def test_a_tree_that_holds_only_infer_counts_as_it_is(self):
+        for name in ("ml_data", "models"):
+            shutil.rmtree(self.path("out", name))
+        paths = glob.glob(self.path("out/infer/*/*/test_scores.json"))
+        times = [os.stat(path).st_mtime_ns for path in paths]
+        ended, _ = self.again("--adopt", "--dry_run")
+        self.assertIn("--adopt would judge 8 outputs", ended.out)
         self.assertIn("(0 preprocess, 0 train, 0 infer)", ended.out)
+        ended, names = self.again("--adopt")
+        self.assertEqual(names, [])
+        self.assertIn("adopted 8 outputs", ended.out)
+        self.assertEqual([os.stat(path).st_mtime_ns for path in paths], times)
+        self.assertEqual(self.score_values(), self.before)
 
     def test_redo_makes_a_stage_and_what_follows_it_anew(self):
-        self.run_toy(*LOCAL, "--redo", "preprocess")
-        ended = self.run_toy(*LOCAL, "--redo", "train", TOY_STARTS=self.path("starts.txt"))
+        self.again("--redo", "preprocess")
+        self.assertEqual({name.split("/")[0] for name in self.again("--redo", "train")[1]},
+                         {"models", "infer"})
+
+
+class OldTreeTest(WorkCase):
+    """tests/old_tree was written by the version before statuses held arguments."""
+
+    def setUp(self):
+        super().setUp()
+        shutil.copytree(os.path.join(REPOSITORY, "tests", "old_tree"), self.path("out"))
+        write_benchmark(self.path("raw"), ("A", "B"), splits=1)
+        self.expected = self.read("out/scores/all_scores.csv")
+
+    def test_the_collector_makes_the_same_tables_of_it(self):
+        os.unlink(self.path("out/scores/all_scores.csv"))
+        self.assertEqual(self.collect("out").code, 0)
+        self.assertEqual(self.read("out/scores/all_scores.csv"), self.expected)
+
+    def test_a_launcher_says_that_it_is_an_older_one_and_adopts_it(self):
+        self.assert_refused(self.run_toy(*LOCAL, "--source", "A"),
+                            "was written by an older version", "--adopt")
+        ended = self.run_toy(*LOCAL, "--source", "A", "--adopt", TOY_STARTS=self.path("starts.txt"))
         self.assertEqual(ended.code, 0, ended)
-        self.assertEqual({row[1] for row in self.starts()}, {"train", "infer"})
+        self.assertIn("5 done already, 0 to run", ended.out)
+        self.assertFalse(os.path.exists(self.path("starts.txt")))
+        self.assertEqual(self.read("out/scores/all_scores.csv"), self.expected)
 
 
 class FirstCommandTest(WorkCase):
-    """What somebody types first, with the baseline model on demo data."""
-
     def test_the_first_command_of_the_readme_gives_the_table(self):
         ended = self.run_workflow("csa", "--source", "gCSI", *LOCAL)
         self.assertEqual(ended.code, 0, ended)
         self.assertIn("SYNTHETIC DEMO DATA", ended.out)
-        self.assertIn("r2, mean over splits", ended.out)
-        with open(self.path("runs/csa_baseline/scores/r2_mean_csa_table.csv")) as file:
-            header, row = file.read().split()
+        header, row = self.read("runs/csa_baseline/scores/r2_mean_csa_table.csv").split()
         self.assertEqual(header, "src,CCLE,CTRPv2,GDSCv1,GDSCv2,gCSI")
         self.assertGreater(float(row.split(",")[5]), 0.5)
 

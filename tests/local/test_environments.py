@@ -1,205 +1,274 @@
-"""The kinds of environments that run_model.sh activates, and what a failed one says."""
+"""The kinds of environments that run_model.sh activates: their own python runs the stage, or the
+task fails with a sentence."""
+import glob
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 import unittest
-from unittest import mock
 
-from runner import environment
 from tests.runner_case import TRAIN, RunnerCase
-from tests.support import RUN_MODEL
+from tests.support import REPOSITORY, RUN_MODEL
 
+MODULES = "/usr/share/modules/init/bash"
 LMOD = next((folder for folder in (os.environ.get("LMOD_PKG") or "/nowhere", "/usr/share/lmod/lmod")
              if os.path.exists(os.path.join(folder, "init", "bash"))), None)
+PROGRAMS = "bash env sed cat tail tr readlink dirname basename rm ls ps id uname sleep grep mkdir"
+SHOW = ("import os, sys\nprint('RAN IN', os.environ.get('WHICH'), os.environ.get('TOOL'), "
+        "os.environ.get('LOADEDMODULES'), os.environ.get('CONDA_PREFIX'), "
+        "sys.flags.no_user_site)\n")
 
 
-class EnvironmentsTest(RunnerCase):
-    """What activation says stands in the log; a failure is a status in the environment's own words."""
+class EnvironmentCase(RunnerCase):
+    def setUp(self):
+        super().setUp()
+        self.write("show.py", SHOW)
 
-    def failure(self, spec, **settings):
-        ended = self.run_model(spec, TRAIN, "--output_dir", "out", **settings)
+    def assert_runs(self, env, words, *more, out="out", **settings):
+        shutil.rmtree(self.path(out), ignore_errors=True)
+        ended = self.run_model(env, "show.py", *more, "--output_dir", out, **settings)
+        self.assertEqual(ended.code, 0, ended)
+        self.assertIn(f"RAN IN {words}", self.read(out, "log.txt"))
+
+    def assert_fails(self, env, words, **settings):
+        shutil.rmtree(self.path("out"), ignore_errors=True)
+        ended = self.run_model(env, "show.py", "--output_dir", "out", **settings)
         status = self.out_status("out")
-        self.assertEqual((ended.code, status["state"], status["reason_kind"]), (1, "failed", "environment"))
-        return status["reason"]
+        self.assertEqual((ended.code, status["state"], status["reason_kind"]),
+                         (1, "failed", "environment"), ended)
+        self.assertIn(f"environment {env} could not be activated on", status["reason"])
+        self.assertIn(words, status["reason"])
 
-    def python(self, directory, text):
-        os.makedirs(self.path(directory, "bin"), exist_ok=True)
-        self.write(f"{directory}/bin/python", text)
-        os.chmod(self.path(directory, "bin/python"), 0o755)
-        self.write(f"{directory}/bin/activate", f"PATH={shlex.quote(self.path(directory, 'bin'))}:$PATH\necho 'hello from activate'\n")
+    def write_python(self, folder, which=None, name="python", program=sys.executable):
+        """A python that says which one it is."""
+        self.write_program(f"{folder}/{name}", f"#!/bin/sh\nexport WHICH={which or folder}\n"
+                                               f"exec {shlex.quote(program)} \"$@\"\n")
 
-    def test_the_packages_of_a_virtual_environment_are_its_own(self):
-        """Without `site`, which the runner does without, Python does not know that it is in one."""
-        os.makedirs(self.path("v/lib/python{}.{}/site-packages/torch-2.1.dist-info".format(*sys.version_info[:2])))
-        os.makedirs(self.path("v/bin"))
-        self.write("v/pyvenv.cfg", "")
-        with mock.patch("sys.executable", self.path("v/bin/python")):
-            self.assertEqual(list(environment.installed_packages()), ["torch-2.1.dist-info"])
+    def path_with(self, *folders):
+        return ":".join([*map(self.path, folders), os.environ["PATH"]])
 
-    def test_a_broken_python_is_a_failure_in_its_own_words(self):
-        self.python("v", "#!/bin/sh\necho 'error while loading shared libraries: libpython3.9.so' >&2\nexit 127\n")
-        self.assertIn("could not be activated on", self.failure("venv:v"))
-        self.assertTrue(self.out_status("out")["reason"].endswith("libpython3.9.so"))
-        self.assertIn("hello from activate\nerror while loading", self.read("out/log.txt"))
 
-    def test_an_environment_without_python_is_a_failure(self):
-        self.write("v/bin/activate", "PATH=/nonexistent\n") if os.path.isdir(self.path("v/bin")) else os.makedirs(self.path("v/bin"))
-        self.write("v/bin/activate", "PATH=/nonexistent\n")
-        self.assertIn("python: command not found", self.failure("venv:v"))
+class VirtualEnvironmentTest(EnvironmentCase):
+    def venv(self, folder, activate="echo 'hello from activate'\n"):
+        self.write_python(f"{folder}/bin", which=shlex.quote(folder))
+        self.write(f"{folder}/bin/activate",
+                   f"PATH={shlex.quote(self.path(folder, 'bin'))}:$PATH\n{activate}")
 
-    def test_an_old_python_is_a_failure(self):
-        old = next((path for path in ("/usr/bin/python2.7", os.path.expanduser("~/.pyenv/versions/2.7.18/bin/python"))
-                    if os.path.exists(path)), None)
+    def test_its_python_runs_whatever_the_activation_script_returns(self):
+        self.venv("v", "echo $UNSET_VARIABLE\nfalse\n")
+        self.assert_runs("venv:v", "v")
+
+    def test_one_that_was_moved_runs_in_its_own_python(self):
+        subprocess.check_call([sys.executable, "-m", "venv", "--without-pip", self.path("v")])
+        os.rename(self.path("v"), self.path("w"))
+        self.write("show.py", "import sys\nprint('RAN IN', sys.prefix)\n")
+        self.assert_runs("venv:w", self.path("w"), TMPDIR="/nonexistent/slurm-4711")
+
+    def test_one_without_a_working_python_fails(self):
+        self.venv("v")
+        os.unlink(self.path("v/bin/python"))
+        os.symlink("/nonexistent/python3", self.path("v/bin/python"))
+        self.assert_fails("venv:" + self.path("v"), f"there is no python in {self.path('v')}/bin")
+        self.write_program("b/bin/python", "#!/bin/sh\necho 'error: libpython3.9.so' >&2\nexit 1\n")
+        self.put("b/bin/activate", "echo 'hello from activate'\n")
+        self.assert_fails("venv:" + self.path("b"), "hello from activate error: libpython3.9.so")
+        self.assert_fails("venv:/nowhere", "there is no /nowhere/bin/activate")
+
+    def test_an_old_python_fails(self):
+        old = next(iter(glob.glob(os.path.expanduser("~/.pyenv/versions/2.7.*/bin/python"))), None)
         if old is None:
             self.skipTest("no Python 2.7 here")
-        self.python("v", f"#!/bin/sh\nexec {old} \"$@\"\n")
-        self.assertTrue(self.failure("venv:v").endswith("its python is 2.7.18, stages need 3.6 or newer"))
+        self.write_python("v/bin", program=old)
+        self.write("v/bin/activate", "")
+        self.assert_fails("venv:" + self.path("v"), "its python is 2.7.18, stages need 3.6")
 
-    def test_paths_with_spaces_and_quotes(self):
-        strange = "a b'c\""
-        self.python(strange, f"#!/bin/sh\nexec {shlex.quote(sys.executable)} \"$@\"\n")
-        self.write(f"{strange}/show.py", "import sys\nprint(sys.argv[1:])\n")
-        out = self.path(strange, "out")
-        self.assertEqual(self.run_model(f"venv:{self.path(strange)}", self.path(strange, "show.py"), "--output_dir", out).code, 0)
-        self.assertIn(repr(["--output_dir", out]), self.read(strange, "out", "log.txt"))
-        self.write("t.tasks", " ".join(map(shlex.quote, [f"venv:{self.path(strange)}", self.path(strange, "show.py"), "--output_dir", out])) + "\n")
-        self.assertEqual(self.run_model("--task", "t.tasks", "0").code, 0)
+    def test_spaces_quotes_and_letters_beyond_ascii_in_a_path_work_in_a_c_locale(self):
+        strange = "a b'c\"ü"
+        self.venv(strange)
+        line = [f"venv:{self.path(strange)}", self.path("show.py"), "--output_dir",
+                self.path(strange, "o")]
+        self.write_tasks("a/t.tasks", line)
+        for call in (("--task", "a/t.tasks", "0"), line):
+            ended = self.run_model(*call, LC_ALL="C", WORKFLOW_PYTHON=sys.executable)
+            self.assertEqual(ended.code, 0, ended)
+            self.assertIn(f"RAN IN {strange}", self.read(strange, "o", "log.txt"))
 
-    def test_a_failed_environment_fails_each_of_several_tasks(self):
-        lines = [f"conda:nope {TRAIN} --output_dir {self.path('out', part)}\n" for part in "ab"]
-        self.write("t.tasks", "".join(lines))
-        self.assertEqual(self.run_model("--task", "t.tasks", "0", "2").code, 0)
-        self.assertEqual([self.out_status("out", part)["reason_kind"] for part in "ab"], ["environment"] * 2)
 
-    def test_what_an_activation_said_is_left_nowhere_but_in_the_log(self):
-        os.makedirs(self.path("tmp"))
-        for words, code in ((("conda:nope", TRAIN, "--output_dir", "out"), 1), (("conda:nope", TRAIN, "--epochs", "3"), 2)):
-            self.assertEqual(self.run_model(*words, TMPDIR=self.path("tmp")).code, code)
-            self.assertEqual(os.listdir(self.path("tmp")), [])
-        self.assertIn("there is no environment nope", self.read("out/log.txt"))
-
-    def test_several_tasks_share_one_environment(self):
-        self.write("t.tasks", f"none {TRAIN} --output_dir {self.path('out/a')}\nconda:x {TRAIN} --output_dir {self.path('out/b')}\n")
-        self.assert_refused(self.run_model("--task", "t.tasks", "0", "2"), "for another environment than the line before")
-
-    # As conda's own shell function does: variables that may be unset, and the last activation script's exit code.
-    CONDA_SH = """
-conda() {
-  if [ "$1" != activate ]; then return 1; fi
+class CondaTest(EnvironmentCase):
+    # What conda's own shell function does to PATH, variables that may be unset, the exit code of
+    # the last activation script
+    CONDA_SH = """conda() {
   local prefix=$2
   case $2 in */*) ;; *) prefix=@BASE@/envs/$2 ;; esac
-  if [ ! -d "$prefix/conda-meta" ]; then echo "EnvironmentNameNotFound: Could not find conda environment: $2" >&2; return 1; fi
-  export CONDA_PREFIX=$prefix CONDA_DEFAULT_ENV=$2 PATH=$prefix/bin:$PATH
+  if [ ! -d "$prefix/conda-meta" ]; then echo "EnvironmentNameNotFound: $2" >&2; return 1; fi
+  if [ "${CONDA_SHLVL:-0}" = 0 ]; then PATH=$prefix/bin:$PATH
+  elif [ "$CONDA_PREFIX" != "$prefix" ]; then PATH=${PATH/$CONDA_PREFIX/$prefix}; fi
+  export PATH CONDA_PREFIX=$prefix CONDA_DEFAULT_ENV=$2 CONDA_SHLVL=1
   echo "$NEVER_SET" >/dev/null
-  . "$prefix/etc/conda/activate.d/last.sh"
+  false
 }
 """
 
-    def conda(self, folder="base", own_scripts=True):
-        """A conda installation with an environment `drp`; its activation script returns false."""
-        for name in ("bin", "condabin", "etc/profile.d", "envs/drp/conda-meta", "envs/drp/bin", "envs/drp/etc/conda/activate.d"):
-            os.makedirs(self.path(folder, name))
-        self.write(f"{folder}/bin/conda", "#!/bin/sh\necho 'conda: this program does not activate' >&2\nexit 1\n")
-        os.chmod(self.path(folder, "bin/conda"), 0o755)
-        shutil.copy(self.path(folder, "bin/conda"), self.path(folder, "condabin/conda"))
-        if own_scripts:
-            self.write(f"{folder}/etc/profile.d/conda.sh", self.CONDA_SH.replace("@BASE@", self.path(folder)))
-        self.write(f"{folder}/envs/drp/bin/python", f"#!/bin/sh\nexec {shlex.quote(sys.executable)} \"$@\"\n")
-        os.chmod(self.path(folder, "envs/drp/bin/python"), 0o755)
-        self.write(f"{folder}/envs/drp/etc/conda/activate.d/last.sh", "export FROM_CONDA=yes$ALSO_NEVER_SET\nfalse\n")
-        self.write("show.py", "import os\nprint(os.environ.get('FROM_CONDA'), os.environ.get('CONDA_PREFIX'))\n")
-
-    def assert_conda_runs(self, spec, prefix, **settings):
-        shutil.rmtree(self.path("out"), ignore_errors=True)
-        ended = self.run_model(spec, "show.py", "--output_dir", "out", **settings)
-        self.assertEqual(ended.code, 0, ended)
-        self.assertIn(f"yes {self.path(prefix)}", self.read("out/log.txt"))
+    def conda(self, base="base", own_script=True):
+        """A conda installation with an environment `drp`."""
+        os.makedirs(self.path(base, "envs/drp/conda-meta"))
+        for folder in ("bin", "condabin"):
+            self.write_program(f"{base}/{folder}/conda", "#!/bin/sh\nexit 1\n")
+        if own_script:
+            text = self.CONDA_SH.replace("@BASE@", self.path(base))
+            self.put(f"{base}/etc/profile.d/conda.sh", text)
+        self.write_python(f"{base}/envs/drp/bin", which="drp")
 
     def test_conda_is_found_by_its_program_or_its_variable_and_a_bare_name_is_conda_s(self):
         self.conda()
-        rest = os.environ["PATH"]
-        for settings in ({"CONDA_EXE": self.path("base/bin/conda")}, {"PATH": self.path("base/bin") + ":" + rest},
-                         {"PATH": self.path("base/condabin") + ":" + rest}):
-            for spec in ("conda:drp", "drp", "conda:" + self.path("base/envs/drp")):
-                self.assert_conda_runs(spec, "base/envs/drp", **settings)
-        self.assertTrue(self.failure("conda:nope", CONDA_EXE=self.path("base/bin/conda")).endswith(
-            "EnvironmentNameNotFound: Could not find conda environment: nope"))
+        prefix = self.path("base/envs/drp")
+        for settings in ({"CONDA_EXE": self.path("base/bin/conda")},
+                         {"PATH": self.path_with("base/bin")},
+                         {"PATH": self.path_with("base/condabin")}):
+            for env in ("conda:drp", "drp", f"conda:{prefix}"):
+                self.assert_runs(env, f"drp None None {prefix} 1", **settings)
+        self.assert_fails("conda:nope", "EnvironmentNameNotFound: nope",
+                          CONDA_EXE=self.path("base/bin/conda"))
 
-    def test_a_prefix_works_without_conda(self):
+    def test_its_python_runs_though_another_environment_or_program_was_on_path_before(self):
         self.conda()
-        self.assert_conda_runs("conda:" + self.path("base/envs/drp"), "base/envs/drp")
+        self.write_python("module")
+        self.write_python("base/envs/old/bin")
+        os.makedirs(self.path("base/envs/old/conda-meta"))
+        for old in ("drp", "old"):
+            self.assert_runs("conda:drp", "drp", CONDA_EXE=self.path("base/bin/conda"),
+                             CONDA_SHLVL="1", CONDA_DEFAULT_ENV=old,
+                             CONDA_PREFIX=self.path("base/envs", old),
+                             PATH=self.path_with("module", f"base/envs/{old}/bin"))
 
-    def test_an_environment_of_micromamba_is_found_by_name(self):
-        self.conda("micromamba", own_scripts=False)
-        self.assert_conda_runs("conda:drp", "micromamba/envs/drp", MAMBA_ROOT_PREFIX=self.path("micromamba"))
+    def test_an_environment_is_found_without_conda(self):
+        self.conda("micromamba", own_script=False)
+        prefix = self.path("micromamba/envs/drp")
+        self.put(f"{prefix}/etc/conda/activate.d/last.sh", "export TOOL=yes$NEVER_SET\nfalse\n")
+        for env in ("conda:drp", f"conda:{prefix}", "conda:micromamba/envs/drp"):
+            self.assert_runs(env, f"drp yes None {prefix} 1",
+                             MAMBA_ROOT_PREFIX=self.path("micromamba"))
+        self.assert_fails("conda:nope", "there is no environment nope")
 
-    def test_a_container_is_called_as_recorded(self):
-        """No container program can be had here: this one writes down how it is called and runs the rest on this machine."""
-        os.makedirs(self.path("bin"))
-        self.write("bin/apptainer", "#!/bin/bash\nprintf '%s\\n' \"$@\" >>" + shlex.quote(self.path("calls")) + "\n"
-                   "while [ \"$1\" != i.sif ]; do shift; done; shift\n"
-                   f"shift; exec {shlex.quote(sys.executable)} \"$@\"\n")
-        os.chmod(self.path("bin/apptainer"), 0o755)
+    def test_an_environment_without_python_fails(self):
+        os.makedirs(self.path("e/conda-meta"))
+        env = "conda:" + self.path("e")
+        self.assert_fails(env, f"there is no python in {self.path('e')}/bin")
+
+
+class ModulesTest(EnvironmentCase):
+    def modules(self):
+        """A module with python, one with python3 alone behind everything else, one with a tool."""
+        self.write_python("p/bin", which="own")
+        self.write_python("q/bin", which="three", name="python3")
+        for name, text in (("own_python/1.0", f"prepend-path PATH {self.path('p/bin')}"),
+                           ("only3/1.0", f"append-path PATH {self.path('q/bin')}"),
+                           ("tool/2.0", "setenv TOOL there")):
+            self.put(f"modules/{name}", f"#%Module\n{text}\n")
+
+    def check(self, **settings):
+        self.modules()
+        settings["MODULEPATH"] = self.path("modules")
+        for env in ("module:own_python,tool", "module:own_python/1.0,tool/2.0"):
+            self.assert_runs(env, "own there own_python/1.0:tool/2.0", **settings)
+        self.assert_runs("module:only3", "three", **settings)
+        self.assert_runs("module:tool", "None there", **settings)
+        self.assert_fails("module:own_python,nothing", "nothing", **settings)
+
+    @unittest.skipUnless(os.path.exists(MODULES), "environment-modules is not installed")
+    def test_modules_bring_their_python(self):
+        self.check(LMOD_PKG="")
+
+    @unittest.skipUnless(LMOD, "there is no Lmod; LMOD_PKG can name its folder")
+    def test_modules_of_lmod_bring_their_python(self):
+        self.check(LMOD_PKG=LMOD)
+
+    def test_python3_alone_is_enough_where_there_is_no_other(self):
+        for name in PROGRAMS.split():
+            os.makedirs(self.path("sys"), exist_ok=True)
+            os.symlink(shutil.which(name), self.path("sys", name))
+        os.makedirs(self.path("mod"))
+        os.symlink(sys.executable, self.path("mod/python3"))
+        self.write_program("init/bash", "module() { export PATH=$MOD:$PATH LOADEDMODULES=$2; }\n")
+        self.assert_runs("module:python/3.11", "None None python/3.11", MOD=self.path("mod"),
+                         LMOD_PKG=self.work, PATH=self.path("sys"), WORKFLOW_PYTHON=sys.executable)
+
+
+class ContainerTest(EnvironmentCase):
+    """No container program can be had here: this one writes down how it is called and runs the rest
+    on this machine."""
+
+    def container(self, only=""):
+        self.write_program("bin/apptainer", (
+            f"#!/bin/bash\nprintf '%s\\n' \"$@\" >{shlex.quote(self.path('called'))}\n"
+            "while [[ $1 != */i.sif ]]; do shift; done; shift\n"
+            f"if [[ $1 == \"{only}\" ]]; then echo \"FATAL: $1: not found\" >&2; exit 255; fi\n"
+            f"shift; exec {shlex.quote(sys.executable)} \"$@\"\n"))
         self.write("i.sif", "an image")
-        os.makedirs(self.path("raw"))
-        self.write("show.py", "print('in the container')\n")
-        ended = self.run_model("apptainer:i.sif", "show.py", "--input_dir", "raw", "--output_dir", "out/a", CUDA_VISIBLE_DEVICES="0",
-                               PATH=self.path("bin") + ":" + os.environ["PATH"])
-        self.assertEqual(ended.code, 0, ended)
-        self.assertIn("in the container", self.read("out/a/log.txt"))
-        words = self.read("calls").splitlines()
-        self.assertEqual(words[:2], ["exec", "--nv"])
-        binds = [value for option, value in zip(words, words[1:]) if option == "--bind"]
-        project = os.path.dirname(RUN_MODEL)
-        self.assertEqual(set(binds), {project, self.work, self.path("out"), self.path("out/a"), self.path("raw")})
-        self.assertEqual(self.failure("apptainer:nothing.sif", PATH=self.path("bin") + ":" + os.environ["PATH"]).rpartition(": ")[2],
-                         "there is no nothing.sif")
+
+    def test_it_sees_the_directories_of_its_task_and_the_gpu(self):
+        self.container()
+        for name in ("raw", "supplement"):
+            os.makedirs(self.path(name))
+        self.assert_runs(
+            "apptainer:i.sif", "None None None None 1", "--input_dir", "raw",
+            "--input_supp_data_dir", self.path("supplement"), out="out/a",
+            CUDA_VISIBLE_DEVICES="0", PATH=self.path_with("bin"))
+        called = self.read("called").splitlines()
+        self.assertEqual(called[:2], ["exec", "--nv"])
+        binds = [value for option, value in zip(called, called[1:]) if option == "--bind"]
+        self.assertEqual(set(binds), {REPOSITORY, self.work, *map(
+            self.path, ("out", "out/a", "raw", "supplement"))})
+
+    def test_an_image_with_python3_alone_is_used(self):
+        self.container(only="python")
+        self.assert_runs("apptainer:" + self.path("i.sif"), "None", PATH=self.path_with("bin"))
+
+    def test_a_missing_image_fails(self):
+        self.container()
+        env = "apptainer:" + self.path("nothing.sif")
+        self.assert_fails(env, f"there is no {env[10:]}", PATH=self.path_with("bin"))
+
+
+class FaultsTest(EnvironmentCase):
+    """Between the start of run_model.sh and the stage nothing fails without a verdict."""
+
+    def test_a_failed_environment_fails_each_of_several_tasks_and_leaves_its_output_in_their_logs(
+            self):
+        os.makedirs(self.path("tmp"))
+        self.write_tasks("a/t.tasks", *[
+            ["conda:nope", TRAIN, "--output_dir", self.path("out", part)] for part in "ab"])
+        ended = self.run_model("--task", "a/t.tasks", "0", "2", TMPDIR=self.path("tmp"))
+        self.assertEqual((ended.code, os.listdir(self.path("tmp"))), (0, []))
+        for part in "ab":
+            self.assertEqual(self.out_status("out", part)["reason_kind"], "environment")
+            self.assertIn("there is no environment nope", self.read("out", part, "log.txt"))
+
+    def test_a_temporary_folder_of_another_node_is_not_needed(self):
+        self.write("show.py", "import os\nprint('RAN IN', os.environ.get('TMPDIR'))\n")
+        self.assert_runs("none", "None", TMPDIR="/nonexistent/slurm-4711")
+        self.assert_fails("conda:nope", "no environment nope", TMPDIR="/nonexistent/slurm-4711")
+
+    def test_a_missing_python_of_the_launcher_fails(self):
+        self.assert_fails("none", "/nonexistent/python3", WORKFLOW_PYTHON="/nonexistent/python3")
+        self.write_python("v/bin", which="v")
+        self.write("v/bin/activate", "")
+        self.assert_runs("venv:v", "v", WORKFLOW_PYTHON="/nonexistent/python3")
 
     def test_a_site_adds_its_own_kind_in_the_marked_block(self):
         folder = self.path("project")
-        os.makedirs(folder)
-        shutil.copytree(os.path.join(os.path.dirname(RUN_MODEL), "stages"), os.path.join(folder, "stages"))
-        with open(RUN_MODEL) as file:
-            text = file.read()
-        block = text.index("    *)         PYTHON=(python); activate_conda")
+        for name in ("core", "stages"):
+            shutil.copytree(os.path.join(REPOSITORY, name), os.path.join(folder, name))
+        text = self.read(RUN_MODEL)
+        block = text.index("    none)  ")
         self.assertIn("EDIT: a site adds its own kinds", text[:block])
-        self.write("project/run_model.sh", text[:block] + "    spack)     PYTHON=(python3); export SITE=$place ;;\n" + text[block:])
-        self.write("show.py", "import os\nprint('site', os.environ['SITE'])\n")
-        ended = self.run_command("bash", os.path.join(folder, "run_model.sh"), "spack:drp@1.0", "show.py", "--output_dir", "out")
-        self.assertEqual(ended.code, 0, ended)
-        self.assertIn("site drp@1.0", self.read("out/log.txt"))
-
-    @unittest.skipUnless(os.path.exists("/usr/share/modules/init/bash"), "environment-modules is not installed")
-    def test_modules_are_loaded_and_a_wrong_name_is_a_failure_in_the_module_system_s_words(self):
-        os.makedirs(self.path("modules/my_python"))
-        os.makedirs(self.path("modules/tool"))
-        self.python("p", f"#!/bin/sh\nexec {shlex.quote(sys.executable)} \"$@\"\n")
-        self.write("modules/my_python/1.0", f"#%Module\nprepend-path PATH {self.path('p/bin')}\n")
-        self.write("modules/tool/2.0", "#%Module\nsetenv TOOL there\n")
-        self.write("show.py", "import os\nprint('TOOL', os.environ.get('TOOL'), os.environ.get('LOADEDMODULES'))\n")
-        settings = {"MODULEPATH": self.path("modules"), "LMOD_PKG": ""}
-        for spec in ("module:my_python,tool", "module:my_python/1.0,tool/2.0"):
-            ended = self.run_model(spec, "show.py", "--output_dir", "out", **settings)
-            self.assertEqual(ended.code, 0, ended)
-            self.assertIn("TOOL there my_python/1.0:tool/2.0", self.read("out/log.txt"))
-        self.assertIn("Unable to locate a modulefile for 'nothing'", self.failure("module:my_python,nothing", **settings))
-
-    @unittest.skipUnless(LMOD, "there is no Lmod (.ci/run unpacks it beside environment-modules); LMOD_PKG can name its folder")
-    def test_modules_of_lmod_are_loaded_and_a_wrong_name_is_a_failure_in_its_words(self):
-        for name in ("my_python", "tool"):
-            os.makedirs(self.path("modules", name))
-        self.python("p", f"#!/bin/sh\nexec {shlex.quote(sys.executable)} \"$@\"\n")
-        self.write("modules/my_python/1.0", f"#%Module\nprepend-path PATH {self.path('p/bin')}\n")
-        self.write("modules/tool/2.0.lua", 'setenv("TOOL", "there")\n')
-        self.write("show.py", "import os\nprint('TOOL', os.environ.get('TOOL'), os.environ.get('LOADEDMODULES'))\n")
-        settings = {"MODULEPATH": self.path("modules"), "LMOD_PKG": LMOD}
-        for spec in ("module:my_python,tool", "module:my_python/1.0,tool/2.0"):
-            ended = self.run_model(spec, "show.py", "--output_dir", "out", **settings)
-            self.assertEqual(ended.code, 0, ended)
-            self.assertIn("TOOL there my_python/1.0:tool/2.0", self.read("out/log.txt"))
-        for wrong in ("nothing", "tool/7"):
-            self.assertIn(f'The following module(s) are unknown: "{wrong}"', self.failure(f"module:my_python,{wrong}", **settings))
+        own = "    spack)     export TOOL=$place PATH=$PWD/site:$PATH ;;\n"
+        self.write("project/run_model.sh", text[:block] + own + text[block:])
+        self.write_python("site")
+        self.run_command("bash", "project/run_model.sh", "spack:drp@1.0", "show.py",
+                         "--output_dir", "out")
+        self.assertIn("RAN IN site drp@1.0", self.read("out/log.txt"))
 
 
 if __name__ == "__main__":

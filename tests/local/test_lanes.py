@@ -1,4 +1,5 @@
 """lanes and keeper: a small tests/ of its own, run by discovery, interrupted and killed."""
+import glob
 import os
 import shutil
 import signal
@@ -41,19 +42,21 @@ class Without(unittest.TestCase):
     def test_never_run(self):
         pass
 class Ends(unittest.TestCase):
-    def test_a_passes(self):
-        pass
-    def test_b_ends_its_process(self):
+    def test_ends_its_process(self):
         os._exit(7)
 '''
+TEXTS = ("AssertionError: Lists differ: [1, 2] != [1, 3]", "OSError: broken here", "(part=1)",
+         "ValueError: no class", "the process of this test ended with 7",
+         "No module named 'nowhere'", 'unit/test_outcomes.py", line ')
 # It leaves its parents, as a daemon does, and waits for ever; so does the test.
 DAEMON = '''
 import subprocess, time, unittest
 class Waits(unittest.TestCase):
     def test_waits(self):
-        subprocess.check_call(["bash", "-c", "setsid sleep 1000 & echo $! >pid.part; mv pid.part pid"])
+        subprocess.check_call(["bash", "-c", "setsid sleep 1000 & echo $! >part; mv part pid"])
         time.sleep(1000)
 '''
+SERIAL = ("tests.unit.test_daemon",)
 
 
 class LanesTest(WorkCase):
@@ -66,65 +69,54 @@ class LanesTest(WorkCase):
         for module in (lanes, keeper):
             shutil.copy(module.__file__, self.path("tests"))
         self.write("tests/__init__.py", "from tests import keeper\nkeeper.start()\n")
-        shutil.copy(os.path.join(os.path.dirname(__file__), "..", "unit", "__init__.py"), self.path("tests/unit"))
+        shutil.copy(os.path.join(os.path.dirname(__file__), "..", "unit", "__init__.py"),
+                    self.path("tests/unit"))
 
-    def discover(self, *arguments):
-        return [sys.executable, "-m", "unittest", "discover", *(arguments or ("-s", "tests"))]
-
-    def ended(self, *arguments):
+    def run_small(self, *arguments):
         self.write("tests/unit/test_outcomes.py", OUTCOMES)
-        return self.run_command(*self.discover(*arguments))
+        self.write("tests/unit/test_broken.py", "import nowhere\n")
+        return self.run_command(sys.executable, "-m", "unittest", *arguments)
 
     def test_every_outcome_is_counted_and_shown_with_its_text(self):
-        for start in (("-s", "tests"), ("-s", "tests/unit", "-t", ".")):
-            ended = self.ended(*start)
-            self.assertEqual(ended.code, 1)
-            self.assertRegex(ended.err, r"\nRan 8 tests in .*s\n\nFAILED \(failures=2, errors=3, skipped=1, expected failures=1\)\n")
-            self.assertEqual(ended.out, "set up\ntorn down\n")
-            for text in ("AssertionError: Lists differ: [1, 2] != [1, 3]", "OSError: broken here", "(part=1)", "ValueError: no class",
-                         "the process of this test ended with code 7", 'unit/test_outcomes.py", line '):
+        for how in (("discover", "-s", "tests"), ("discover", "-s", "tests/unit", "-t", "."),
+                    ("tests.unit",)):
+            ended = self.run_small(*how)
+            self.assertEqual((ended.code, ended.out), (1, "set up\ntorn down\n"))
+            self.assertRegex(ended.err, r"\nRan 8 tests in .*s\n\nFAILED \(failures=2, errors=4, "
+                             r"skipped=1, expected failures=1\)\n")
+            for text in TEXTS:
                 self.assertIn(text, ended.err)
 
     def test_each_test_is_named_with_v_and_the_first_failure_ends_with_f(self):
-        ended = self.ended("-s", "tests", "-v")
-        self.assertRegex(ended.err, r"test_passes \(.*Good.*\) \.\.\. ok\n")
-        self.assertRegex(ended.err, r"test_skipped \(.*Good.*\) \.\.\. skipped 'for a reason'\n")
-        ended = self.ended("-s", "tests", "-f")
-        self.assertRegex(ended.err, r"FAILED \((failures=1|errors=1)[,)]")
+        verbose = self.run_small("discover", "-s", "tests", "-v").err
+        self.assertRegex(verbose, r"test_passes \(.*Good.*\) \.\.\. ok\n")
+        self.assertRegex(verbose, r"test_skipped \(.*Good.*\) \.\.\. skipped 'for a reason'\n")
+        self.assertRegex(self.run_small("discover", "-s", "tests", "-f").err,
+                         r"FAILED \((failures=1|errors=1)[,)]")
 
-    def test_a_module_that_cannot_be_imported_is_an_error(self):
-        self.write("tests/unit/test_broken.py", "import nowhere\n")
-        self.assertIn("No module named 'nowhere'", self.ended().err)
-
-    def test_single_tests_run_without_a_lane(self):
-        self.write("tests/unit/test_outcomes.py", OUTCOMES)
-        ended = self.run_command(sys.executable, "-m", "unittest", "tests.unit.test_outcomes.Good", "tests.unit.test_outcomes.Bad.test_fails")
-        self.assertIn("Ran 4 tests", ended.err)
-
-    def daemon_of(self, *command):
-        """(the test process, the daemon that its test has started)"""
+    def test_nothing_outlives_a_test_process_that_is_killed_or_interrupted(self):
         self.write("tests/unit/test_daemon.py", DAEMON)
-        process = self.start(*command)
+        for arguments in (("discover", "-s", "tests"), SERIAL):
+            for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+                with self.subTest(arguments=arguments, number=number):
+                    self.assert_leaves_nothing(arguments, number)
+
+    def assert_leaves_nothing(self, arguments, number):
+        process = self.start(sys.executable, "-m", "unittest", *arguments, TMPDIR=self.work)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         wait_for(lambda: os.path.exists(self.path("pid")), "the daemon")
-        return process, int(self.read("pid"))
+        daemon = int(self.read("pid"))
+        os.unlink(self.path("pid"))
+        wait_for(lambda: daemon in self.ours(), "the daemon's environment")
+        process.send_signal(number)
+        process.communicate(timeout=PATIENCE)
+        self.assertNotEqual(process.returncode, 0)
+        wait_for(lambda: not self.ours() and not glob.glob(self.path("tests.*")),
+                 "the end of all that the tests have started")
 
-    def lives(self, pid):
-        """A process that has ended and for which nobody has waited yet has no environment left."""
-        return any(keeper.environment_of(pid))
-
-    def test_nothing_outlives_a_test_process_that_is_killed_or_interrupted(self):
-        serial = [sys.executable, "-m", "unittest", "tests.unit.test_daemon"]
-        for command in (self.discover(), serial):
-            for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
-                process, daemon = self.daemon_of(*command)
-                os.unlink(self.path("pid"))
-                wait_for(lambda: self.lives(daemon), "the daemon's environment")    # a program that is just being loaded has none
-                process.send_signal(number)
-                process.communicate(timeout=PATIENCE)
-                self.assertNotEqual(process.returncode, 0)
-                wait_for(lambda: not self.lives(daemon), "the end of the daemon")
+    def ours(self):
+        return keeper.marked(self.path("tests.").encode())
 
 
 if __name__ == "__main__":

@@ -1,377 +1,361 @@
-"""run_model.sh: words, verdicts, inputs, retries, signals."""
+"""run_model.sh: calls, verdicts, files, inputs, signals."""
+import glob
 import json
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import unittest
-from unittest import mock
+import zlib
 
-from runner.task import Task, tasks_of_file
-from tests.runner_case import PREPROCESS, TRAIN, RunnerCase
-from tests.support import PATIENCE, RUN_MODEL, wait_for
+from tests.runner_case import DATA, MODEL, PREPROCESS, TRAIN, RunnerCase
+from tests.support import PATIENCE, REPOSITORY, RUN_MODEL, wait_for
 
-
-class SettingsTest(RunnerCase):
-    def test_settings_that_are_no_numbers_are_refused(self):
-        for name in ("RETRIES", "LATENCY_WAIT", "TASKS_AT_ONCE"):
-            self.assert_refused(self.preprocess(**{name: "abc"}), f"{name} is 'abc', not a whole number", "leave it out")
-
-    def test_a_damaged_status_is_no_status(self):
-        for damage in ({"words": None}, {"words": 5}, {"kept": "x"}, {"made_from": []}):
-            self.assertEqual(self.preprocess().code, 0)
-            status = self.out_status("out/ml_data/A-A/split_0")
-            self.write("out/ml_data/A-A/split_0/stage_status.json", json.dumps(dict(status, **damage)))
-            ended = self.preprocess()
-            self.assertEqual((ended.code, ended.err), (0, ""))
-            self.assertEqual(self.out_status("out/ml_data/A-A/split_0")["state"], "done")
-
-    def test_lines_that_name_one_environment_in_two_ways_are_of_one(self):
-        os.makedirs(self.path("v"))
-        line = f"{PREPROCESS} --input_dir raw --output_dir out/ml_data/A-A/split_"
-        self.write("t.tasks", f"venv:v {line}0\nvenv:{self.path('v')}/ {line}1\n")
-        with mock.patch("os.getcwd", lambda: self.work):
-            self.assertEqual(len({task.words[0] for task in tasks_of_file(self.path("t.tasks"), 0, 2)}), 1)
-
-    def test_the_last_word_on_scores_counts(self):
-        words = ["none", "toy_infer_improve.py", "--output_dir", "o", "--calc_infer_scores", "true"]
-        self.assertEqual(Task(words).required, ("test_scores.json",))
-        self.assertEqual(Task(words + ["--calc_infer_scores", "false"]).required, ("test_y_data_predicted.csv",))
+SCORES = "import sys\nopen(f'{sys.argv[2]}/val_scores.json', 'w').write('{\"mse\": 1}')\n"
+SLOW = "import os, time\nprint('started', os.getpid(), flush=True)\ntime.sleep(60)\n"
 
 
-class WordsTest(RunnerCase):
-    def words_that_arrive(self, words):
-        with open(self.path("echo.py"), "w") as file:
-            file.write("import json, sys\njson.dump(sys.argv[1:], open('argv.json', 'w'))\n")
-        with open(self.path("t.tasks"), "w", encoding="utf-8") as file:
-            file.write("\n" + " ".join(map(shlex.quote, ["none", self.path("echo.py"), *words])) + "\n")
-        ended = self.run_model("--task", "t.tasks", "1")
-        self.assertEqual(ended.code, 0, ended)
-        with open(os.path.join(words[words.index("--output_dir") + 1], "argv.json")) as file:
-            return json.load(file)
-
-    def test_words_of_a_task_file_arrive_as_they_were_quoted(self):
-        words = ["--output_dir", self.path("o 'p\" $x;é"), "", "a b", "it's", "\"", "`id`", "$(id)", "\\", "&|<>*?~", "'''", "x=y"]
-        self.assertEqual(self.words_that_arrive(words), words)
-
-    def test_the_words_stand_in_the_status(self):
-        words = ["--output_dir", self.path("out"), "\\\"é\\", "&"]
-        self.words_that_arrive(words)
-        self.assertEqual(self.out_status("out")["words"][2:], words)
-
-    def test_an_index_that_the_file_lacks_is_refused(self):
-        with open(self.path("t.tasks"), "w") as file:
-            file.write("none x.py --output_dir out\n")
-        self.assert_refused(self.run_model("--task", "t.tasks", "1"), "line 2 of", "is not a task")
-
-    def test_an_unclosed_quote_is_refused(self):
-        with open(self.path("t.tasks"), "w") as file:
-            file.write("none 'x.py --output_dir out\n")
-        self.assert_refused(self.run_model("--task", "t.tasks", "0"), "is not a task")
+class CallsTest(RunnerCase):
+    def test_arguments_arrive_as_they_were_quoted(self):
+        self.write("echo.py", "import json, sys\njson.dump(sys.argv[1:], open('argv.json', 'w'))\n")
+        arguments = ["--output_dir", self.path("o 'p\" $x;é"), "--texts", "", "a b", "it's", "\"",
+                     "`id`", "$(id)", "\\", "&|<>*?~", "'''", "x=y"]
+        self.write_tasks("a/t.tasks", [], ["none", self.path("echo.py"), *arguments])
+        self.assertEqual(self.run_model("--task", "a/t.tasks", "1").code, 0)
+        self.assertEqual(json.loads(self.read("argv.json")), arguments)
 
     def test_count_runs_the_lines_behind_it_and_exits_0_with_every_verdict(self):
-        with open(self.path("t.tasks"), "w") as file:
-            for part, code in (("a", 0), ("b", 3), ("c", 0)):
-                file.write(f"none {self.path('exit.py')} --output_dir {self.path('out', part)} {code}\n")
-        with open(self.path("exit.py"), "w") as file:
-            file.write("import sys\nsys.exit(int(sys.argv[-1]))\n")
-        self.assertEqual(self.run_model("--task", "t.tasks", "0", "3").code, 0)
-        self.assertEqual([self.out_status("out", part)["state"] for part in "abc"], ["done", "failed", "done"])
+        self.write("exit.py", "import sys\nsys.exit(int(sys.argv[-1]))\n")
+        self.write_tasks("a/t.tasks", *[
+            ["none", self.path("exit.py"), "--output_dir", self.path("out", part), "--code", code]
+            for part, code in (("a", "0"), ("b", "3"), ("c", "0"))])
+        self.assertEqual(self.run_model("--task", "a/t.tasks", "0", "3").code, 0)
+        self.assertEqual([self.out_status("out", part)["state"] for part in "abc"],
+                         ["done", "failed", "done"])
+        self.assertEqual(self.run_model("--task", "a/t.tasks", "01").code, 3)
+        self.assertEqual(self.run_model("--task", "a/t.tasks", "1", ALWAYS_EXIT_ZERO="1").code, 0)
 
-    def test_help_is_the_header(self):
-        self.assertIn("bash run_model.sh --task FILE INDEX [COUNT]", self.run_model("--help").out)
+    def test_a_malformed_call_is_refused_with_a_hint(self):
+        self.write("t.tasks", f"none x.py --output_dir {self.path('a')}\n"
+                              f"conda:c x.py --output_dir {self.path('b')}\nnone 'x.py\n")
+        for arguments, settings, sentence, hint in (
+                (("--task", "t.tasks", "3"), {}, "line 4 of t.tasks is not a task", "INDEX of"),
+                (("--task", "t.tasks", "2"), {}, "line 3 of t.tasks is not a task", "again"),
+                (("--task", "t.tasks", "0", "2"), {}, "needs another environment", "COUNT of"),
+                (("--task", "t.tasks", "0x8"), {}, "INDEX and COUNT are whole numbers", "FILE 0"),
+                (("--task", "none.tasks", "0"), {}, "cannot be read", "a .tasks file"),
+                (("--task",), {}, "--task takes FILE INDEX", "--help"),
+                (("none", "x.py", "--output_dir", "o"), {"RETRIES": "abc"},
+                 "RETRIES is 'abc', not a whole number", "leave it out")):
+            with self.subTest(sentence):
+                ended = self.run_model(*arguments, **settings)
+                self.assert_refused(ended, sentence, "\n  try: ", hint)
+        self.assertIn("run_model.sh --task FILE INDEX [COUNT]", self.run_model("--help").out)
 
 
 class VerdictTest(RunnerCase):
-    def test_done_is_exit_code_0_and_the_files_there(self):
-        self.assertEqual(self.preprocess().code, 0)
-        status = self.out_status("out/ml_data/A-A/split_0")
-        self.assertEqual((status["state"], status["exit_code"], status["attempt"]), ("done", 0, 1))
-        self.assertEqual(set(status["files"]), {"train_y_data.csv", "val_y_data.csv", "test_y_data.csv"})
+    def test_a_status_holds_what_a_launcher_and_a_collector_need(self):
+        self.put("raw/splits/A.txt", "1\n")
+        self.write("own.txt", "2\n")
+        self.assertEqual(self.preprocess("--train_split_file", "A.txt", "--val_split_file",
+                                         "./own.txt").code, 0)
+        self.assertEqual(self.train("--epochs", "3").code, 0)
+        data, status = self.out_status(DATA), self.out_status(MODEL)
+        self.assertEqual(status["made_from"], {"ml_data/A-A/split_0": {
+            key: data[key] for key in ("stamp", "arguments", "script_fingerprint", "read_files")}})
+        paths = {"A.txt": self.path("raw/splits/A.txt"), self.path("own.txt"): self.path("own.txt")}
+        self.assertEqual(data["read_files"], {
+            name: [2, os.stat(path).st_mtime_ns, zlib.crc32(self.read(path).encode())]
+            for name, path in paths.items()})
+        self.assertEqual(sorted(data["files"]),
+                         ["test_y_data.csv", "train_y_data.csv", "val_y_data.csv"])
+        expected = {"launch": "", "task": "models/A/split_0", "stage": "train", "state": "done",
+                    "exit_code": 0, "attempt": 1, "environment": "none", "script": TRAIN,
+                    "executor": "hand", "notes": [], "rebuild": False,
+                    "arguments": {"input_dir": "ml_data/A-A/split_0", "epochs": "3",
+                                  "output_dir": "models/A/split_0"}}
+        self.assertEqual({key: status[key] for key in expected}, expected)
 
-    def test_missing_files_after_exit_code_0_are_a_failure(self):
-        self.assertEqual(self.preprocess(TOY_FAULTS="preprocess A nofile").code, 1)
-        self.assertEqual(self.out_status("out/ml_data/A-A/split_0")["reason"], "exit code 0, but train_y_data.csv is missing (its last words: toy: nofile as told)")
-
-    def test_a_score_that_is_not_finite_is_a_failure(self):
+    def test_each_fault_of_a_stage_has_its_reason(self):
         self.preprocess()
-        self.assertEqual(self.train(TOY_FAULTS="train A nan").code, 1)
-        self.assertEqual(self.out_status("out/models/A/split_0")["reason"], "exit code 0, but val_scores.json holds no finite score (its last words: toy: nan as told)")
+        for fault, code, reason in (
+                ("exit:7", 7, "exit code 7: toy: exit:7 as told"),
+                ("kill", 137, "killed by signal KILL (out of memory?)"),
+                ("empty", 1, "exit code 0, but val_scores.json is missing "),
+                ("nofile", 1, "exit code 0, but val_scores.json is missing "
+                              "(its last line: toy: nofile as told)")):
+            self.train()    # whose files may not pass for those of the next attempt
+            self.assertEqual(self.train(TOY_FAULTS=f"train A {fault}").code, code)
+            self.assertIn(reason, self.out_status(MODEL)["reason"])
+        attempts = self.out_status(MODEL)["attempt"]
+        self.assertEqual(self.train(TOY_FAULTS="train A exit:7", RETRIES="2").code, 7)
+        self.assertEqual(self.out_status(MODEL)["attempt"], attempts + 3)
+        self.assertEqual(self.read(MODEL, "log.txt").count("=== attempt"), attempts + 3)
 
-    def test_old_outputs_do_not_pass_for_new_ones(self):
+    def test_a_stage_that_cannot_run_says_why(self):
+        for text, reason in (
+                ("open('/dev/full', 'w').write('x' * 100000)\n",
+                 "exit code 1: OSError: [Errno 28] No space left on device"),
+                ("import torch_of_nobody\n", "No module named 'torch_of_nobody' (not in none: "
+                                             "install it there, or give another --env)")):
+            self.assertIn(reason, self.run_script(text)[1]["reason"])
+        self.assertEqual(self.run_model("none", "nothing.py", "--output_dir", "out").code, 2)
+        self.assertIn("nothing.py': [Errno 2] No such file", self.out_status("out")["reason"])
+
+    def test_a_score_of_null_beside_a_finite_mse_is_done(self):
+        for scores, state in (('{"mse": 0.01, "scc": null}', "done"), ('{"mse": "0.01"}', "done"),
+                              ('{"acc": 0.9}', "done"), ('{"mse": null, "scc": 0.9}', "failed")):
+            text = SCORES.replace('{"mse": 1}', scores)
+            self.assertEqual(self.run_script(text)[1]["state"], state, scores)
+
+    def test_an_option_that_was_used_otherwise_is_noted(self):
+        used = "open(sys.argv[2] + '/param_log_file.txt', 'w').write(\"{'shuffle': True}\")\n"
+        _, status = self.run_script(SCORES + used, "--shuffle", "False")
+        self.assertEqual(status["state"], "done")
+        self.assertIn("--shuffle False was given, but True was used", "".join(status["notes"]))
+
+    def test_a_damaged_status_is_no_status(self):
+        self.preprocess()
+        status = self.out_status(DATA)
+        for damage in ({"arguments": None}, {"made_from": []}, {"attempt": "x"}, {"files": 3}):
+            self.write(f"{DATA}/stage_status.json", json.dumps(dict(status, **damage)))
+            ended = self.preprocess()
+            self.assertEqual((ended.code, ended.err), (0, ""), damage)
+            self.assertEqual(self.out_status(DATA)["state"], "done")
+
+    def test_judging_writes_the_status_of_another_program_s_outputs(self):
         self.preprocess()
         self.train()
-        self.assertEqual(self.train(TOY_FAULTS="train A nofile").code, 1)
-        self.assertFalse(os.path.exists(self.path("out/models/A/split_0/val_scores.json")))
+        os.unlink(self.path(MODEL, "stage_status.json"))
+        call = ("--judge", "none", TRAIN, "--input_dir", DATA, "--output_dir", MODEL)
+        self.assertEqual(self.run_model(*call).code, 0)
+        status = self.out_status(MODEL)
+        self.assertEqual((status["state"], status["reason"]), ("done", "adopted"))
+        self.assertEqual(list(status["made_from"]), ["ml_data/A-A/split_0"])
+        os.unlink(self.path(MODEL, "val_scores.json"))
+        self.assertEqual(self.run_model(*call).code, 1)
+        self.assertEqual(self.out_status(MODEL)["reason"],
+                         "adopted, but val_scores.json is missing")
 
-    def test_the_exit_code_of_the_stage_is_passed_on(self):
-        self.preprocess()
-        self.assertEqual(self.train(TOY_FAULTS="train A exit:7").code, 7)
-        self.assertEqual(self.out_status("out/models/A/split_0")["reason"], "exit code 7: toy: exit:7 as told")
 
-    def test_always_exit_zero_keeps_the_verdict(self):
-        self.preprocess()
-        self.assertEqual(self.train(TOY_FAULTS="train A exit:7", ALWAYS_EXIT_ZERO="1").code, 0)
-        self.assertEqual(self.out_status("out/models/A/split_0")["state"], "failed")
+class OwnDirectoryTest(RunnerCase):
+    """What a stage does to its output directory, and what it finds in its own folder."""
 
-    def test_a_killed_stage_names_the_signal(self):
-        self.preprocess()
-        self.assertEqual(self.train(TOY_FAULTS="train A kill").code, 137)
-        self.assertEqual(self.out_status("out/models/A/split_0")["reason"], "killed by signal KILL (out of memory?): toy: kill as told")
+    def test_a_stage_that_empties_or_replaces_its_output_directory_keeps_its_verdict(self):
+        for what in ("shutil.rmtree(out); os.makedirs(out)",
+                     "[os.remove(path) for path in glob.glob(out + '/.*')]",
+                     "[os.remove(os.path.join(out, name)) for name in os.listdir(out)]"):
+            ended, status = self.run_script("import glob, os, shutil, sys\nout = sys.argv[-1]\n"
+                                            f"print('hello')\n{what}\n{SCORES}")
+            self.assertEqual((ended.code, ended.err, status["state"]), (0, "", "done"), what)
+            self.assertIn("hello", self.read("out/log.txt"))
+            self.assertEqual(glob.glob(self.path("out/.c*")), [])
 
-    def test_retries_count_as_attempts_and_append_to_the_log(self):
-        self.preprocess()
-        self.assertEqual(self.train(TOY_FAULTS="train A exit:7", RETRIES="2").code, 7)
-        self.assertEqual(self.out_status("out/models/A/split_0")["attempt"], 3)
-        with open(self.path("out/models/A/split_0/log.txt")) as file:
-            self.assertEqual(file.read().count("=== attempt"), 3)
+    def test_a_stage_that_deletes_its_output_directory_has_missing_files(self):
+        for name in ("own_train_improve.py", "other.py"):
+            ended, status = self.run_script("import shutil, sys\nshutil.rmtree(sys.argv[-1])\n",
+                                            name=name)
+            self.assertEqual((ended.code, status["reason_kind"]), (1, "missing_files"))
+            self.assertNotIn("Traceback", ended.err)
 
-    def test_a_full_disk_is_the_reason(self):
-        with open(self.path("full_train_improve.py"), "w") as file:
-            file.write("open('/dev/full', 'w').write('x' * 100000)\n")
-        self.run_model("none", "full_train_improve.py", "--output_dir", "out")
-        self.assertEqual(self.out_status("out")["reason"], "exit code 1: OSError: [Errno 28] No space left on device")
+    def test_a_stage_runs_in_the_model_s_folder(self):
+        self.put("m/author_data/genes.gmt", "a gene")
+        self.write("m/own.py", "import os, sys\nprint(open('./author_data/genes.gmt').read())\n"
+                               "print(os.path.isabs(sys.argv[-1]), repr(sys.stdin.read()))\n")
+        self.assertEqual(self.run_model("none", "m/own.py", "--output_dir", "out").code, 0)
+        self.assertIn("a gene\nTrue ''\n", self.read("out/log.txt"))
 
-    def test_a_missing_script_is_said(self):
-        self.assertEqual(self.run_model("none", "nothing.py", "--output_dir", "out").code, 1)
-        self.assertEqual(self.out_status("out")["reason"], f"stage script {self.path('nothing.py')} does not exist")
+    def test_a_helper_that_writes_on_leaves_the_sizes_of_a_result_as_they_are(self):
+        self.run_script(
+            SCORES + "import os, subprocess\nout = sys.argv[-1]\nos.makedirs(out + '/wandb')\n"
+            "open(out + '/wandb/debug.log', 'w').write('started')\n"
+            "open(out + '/run.log', 'w').write('started')\n"
+            "subprocess.Popen(['sh', '-c', 'while [ ! -e go ]; do sleep 0.1; done; "
+            "echo x >>out/run.log; rm -r out/wandb'], start_new_session=True)\n")
+        self.write("go", "")
+        wait_for(lambda: not os.path.exists(self.path("out/wandb")), "the helper")
+        self.assertEqual(self.out_status("out")["files"], {"val_scores.json": 10})
 
-    def test_an_environment_that_is_not_there_is_said(self):
-        for spec in ("venv:/nowhere", "conda:/nowhere", "apptainer:/nowhere.sif", "module:nothing"):
-            self.assertEqual(self.run_model(spec, TRAIN, "--output_dir", "out").code, 1)
-            self.assertIn(f"environment {spec} could not be activated", self.out_status("out")["reason"])
-
-    def test_a_virtual_environment_brings_its_python(self):
-        os.makedirs(self.path("v/bin"))
-        with open(self.path("v/bin/activate"), "w") as file:
-            file.write(f"PATH={self.path('v/bin')}:$PATH\necho $UNSET_VARIABLE >/dev/null\nfalse\ntrue\n")
-        with open(self.path("v/bin/python"), "w") as file:
-            file.write(f"#!/bin/sh\necho called: \"$@\"\nexec {sys.executable} \"$@\"\n")
-        os.chmod(self.path("v/bin/python"), 0o755)
-        self.assertEqual(self.run_model("venv:v", "x.py", "--output_dir", "out").code, 1)
-        with open(self.path("x.py"), "w"):
-            pass
-        self.assertEqual(self.run_model("venv:v", "x.py", "--output_dir", "out").code, 0)
-        with open(self.path("out/log.txt")) as file:
-            self.assertIn(f"called: {self.path('x.py')} --output_dir {self.path('out')}", file.read())
+    def test_a_link_in_place_of_the_log_is_not_followed(self):
+        self.put("outside.txt", "precious")
+        os.makedirs(self.path(DATA))
+        os.symlink(self.path("outside.txt"), self.path(DATA, "log.txt"))
+        self.assertEqual(self.preprocess().code, 1)
+        self.assertEqual(self.read("outside.txt"), "precious")
 
 
 class InputsTest(RunnerCase):
-    def test_what_a_task_is_made_from_stands_in_its_status(self):
-        self.preprocess()
-        self.train()
-        made_from = self.out_status("out/models/A/split_0")["made_from"]
-        parent = self.out_status("out/ml_data/A-A/split_0")
-        self.assertEqual(made_from, {"ml_data/A-A/split_0": {key: parent[key] for key in ("stamp", "words", "script", "out")}})
+    def assert_parent_failed(self, state, wait="0"):
+        self.assertEqual(self.train(LATENCY_WAIT=wait).code, 1)
+        self.assertEqual(self.out_status(MODEL)["reason"],
+                         f"parent failed: ml_data/A-A/split_0 is {state}")
 
-    def test_a_failed_input_is_a_failed_parent_at_once(self):
+    def test_an_input_that_is_not_done_is_a_failed_parent(self):
+        os.makedirs(self.path(DATA))
+        self.assert_parent_failed("without a status")
         self.preprocess(TOY_FAULTS="preprocess A exit:1")
         started = time.time()
-        self.assertEqual(self.train(LATENCY_WAIT="60").code, 1)
-        self.assertLess(time.time() - started, 30)
-        self.assertEqual(self.out_status("out/models/A/split_0")["reason"], "parent failed: ml_data/A-A/split_0 is failed")
-
-    def test_an_input_without_a_status_is_a_failed_parent(self):
-        os.makedirs(self.path("out/ml_data/A-A/split_0"))
-        self.assertEqual(self.train().code, 1)
-        self.assertEqual(self.out_status("out/models/A/split_0")["reason"], "parent failed: ml_data/A-A/split_0 is without a status")
-
-    def test_a_cut_status_of_an_input_is_not_done(self):
-        self.preprocess()
-        text = self.read("out/ml_data/A-A/split_0/stage_status.json")
-        self.write("out/ml_data/A-A/split_0/stage_status.json", text[:len(text) // 2])
-        self.assertEqual(self.train().code, 1)
-        self.assertEqual(self.out_status("out/models/A/split_0")["reason"], "parent failed: ml_data/A-A/split_0 is without a status")
+        self.assert_parent_failed("failed", wait="600")
+        self.assertLess(time.time() - started, 300)
+        self.write(f"{DATA}/stage_status.json", "{")
+        self.assert_parent_failed("failed")
 
     def test_an_input_that_appears_late_is_waited_for(self):
         self.preprocess()
         os.rename(self.path("out/ml_data"), self.path("elsewhere"))
-        process = self.start("bash", RUN_MODEL, "none", TRAIN, "--input_dir", "out/ml_data/A-A/split_0",
-                             "--output_dir", "out/models/A/split_0", LATENCY_WAIT="60")
-        time.sleep(1.5)
+        process = self.start_model("none", TRAIN, "--input_dir", DATA, "--output_dir", MODEL)
+        wait_for(lambda: os.path.exists(self.path(MODEL, "log.txt")), "the log")
         os.rename(self.path("elsewhere"), self.path("out/ml_data"))
-        process.communicate(timeout=PATIENCE)
-        self.assertEqual(process.returncode, 0)
+        self.assertEqual(process.wait(PATIENCE), 0)
 
     def test_other_inputs_have_to_exist(self):
-        self.assertEqual(self.run_model("none", PREPROCESS, "--input_dir", "raw", "--output_dir", "out/ml_data/x").code, 1)
-        self.assertEqual(self.out_status("out/ml_data/x")["reason"], f"input {self.path('raw')} does not exist")
-
-    def test_judging_writes_the_status_of_what_another_program_left(self):
-        self.preprocess()
-        self.train()
-        os.unlink(self.path("out/models/A/split_0/stage_status.json"))
-        words = ["none", TRAIN, "--input_dir", "out/ml_data/A-A/split_0", "--output_dir", "out/models/A/split_0"]
-        self.assertEqual(self.run_model("--judge", *words).code, 0)
-        self.assertEqual(self.out_status("out/models/A/split_0")["reason"], "adopted")
-        os.unlink(self.path("out/models/A/split_0/val_scores.json"))
-        self.assertEqual(self.run_model("--judge", *words).code, 1)
+        ended = self.run_model("none", PREPROCESS, "--input_dir", "raw", "--output_dir", DATA)
+        self.assertEqual(ended.code, 1)
+        self.assertEqual(self.out_status(DATA)["reason"],
+                         f"input {self.path('raw')} does not exist")
 
 
 class SignalTest(RunnerCase):
-    def test_a_signal_is_passed_on_and_the_task_is_interrupted(self):
-        with open(self.path("slow_train_improve.py"), "w") as file:
-            file.write("import signal, sys, time\n"
-                       "signal.signal(signal.SIGTERM, lambda *a: (print('told to stop', flush=True), sys.exit(0)))\n"
-                       "print('started', flush=True)\ntime.sleep(60)\n")
-        process = self.start("bash", RUN_MODEL, "none", "slow_train_improve.py", "--output_dir", "out", RETRIES="3")
+    def start_slow(self, text=SLOW, **settings):
+        """Returns the runner and its stage's process number, once the stage has started."""
+        self.write("slow_train_improve.py", text)
+        shutil.rmtree(self.path("out"), ignore_errors=True)
+        process = self.start("bash", RUN_MODEL, "none", "slow_train_improve.py",
+                             "--output_dir", "out", **settings)
         self.wait_for_text("out/log.txt", "started")
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=PATIENCE)
-        self.assertEqual(process.returncode, 143)
+        return process, int(re.search(r"^started (\d+)$", self.read("out/log.txt"), re.M).group(1))
+
+    def assert_interrupted(self, process):
+        _, errors = process.communicate(timeout=PATIENCE)
         status = self.out_status("out")
-        self.assertEqual((status["state"], status["reason"], status["attempt"]), ("interrupted", "signal TERM", 1))
-        self.wait_for_text("out/log.txt", "told to stop")
+        self.assertEqual((process.returncode, status["state"], status["exit_code"], errors),
+                         (143, "interrupted", 143, ""))
+        self.assertEqual((status["reason"], status["attempt"]), ("signal TERM", 1))
+
+    def test_a_signal_reaches_the_processes_of_the_stage_and_the_task_is_interrupted(self):
+        process, stage = self.start_slow(
+            "import signal, subprocess, sys, time\nhelper = subprocess.Popen(['sleep', '60'])\n"
+            "def stop(*_):\n    print('told', helper.wait())\n    sys.exit(0)\n"
+            "signal.signal(signal.SIGTERM, stop)\n" + SLOW, RETRIES="3")
+        self.assertEqual(os.getsid(stage), stage)
+        process.send_signal(signal.SIGTERM)
+        self.assert_interrupted(process)
+        self.assertIn("told -15", self.read("out/log.txt"))
+
+    def test_two_signals_in_a_row_leave_a_verdict_15_of_15_times(self):
+        for delay in range(15):
+            process, stage = self.start_slow()
+            os.kill(stage, signal.SIGTERM)
+            process.send_signal(signal.SIGTERM)
+            time.sleep(delay / 1000)
+            process.send_signal(signal.SIGTERM)
+            self.assert_interrupted(process)
 
     def test_a_signal_that_reaches_the_stage_first_is_the_runner_s_too(self):
-        self.write("slow_train_improve.py", "import os, time\nprint('started', os.getpid(), flush=True)\ntime.sleep(60)\n")
-        process = self.start("bash", RUN_MODEL, "none", "slow_train_improve.py", "--output_dir", "out")
-        self.wait_for_text("out/log.txt", "started")
-        stage = int(re.search(r"^started (\d+)$", self.read("out/log.txt"), re.MULTILINE).group(1))
+        process, stage = self.start_slow()
         os.kill(stage, signal.SIGTERM)
         wait_for(lambda: not os.path.exists(f"/proc/{stage}"), "the end of the stage")
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=PATIENCE)
-        self.assertEqual((process.returncode, self.out_status("out")["state"]), (143, "interrupted"))
+        self.assert_interrupted(process)
+
+    def test_a_signal_while_an_environment_is_activated_leaves_a_verdict(self):
+        self.put("v/bin/activate", "touch activating\nwhile [ ! -e go ]; do sleep 0.1; done\n")
+        process = self.start("bash", RUN_MODEL, "venv:v", TRAIN, "--output_dir", "out")
+        wait_for(lambda: os.path.exists(self.path("activating")), "the activation")
+        process.send_signal(signal.SIGTERM)
+        self.write("go", "")
+        self.assert_interrupted(process)
 
     def test_an_attempt_that_was_given_up_leaves_the_status_of_the_next_one(self):
-        self.write("slow_train_improve.py", "import time\nprint('started', flush=True)\ntime.sleep(60)\n")
-        process = self.start("bash", RUN_MODEL, "none", "slow_train_improve.py", "--output_dir", "out")
-        self.wait_for_text("out/log.txt", "started")
-        other = self.read("out/stage_status.json").replace('"stamp": "', '"stamp": "another ').replace('"running"', '"done"')
+        process, _ = self.start_slow()
+        text = self.read("out/stage_status.json")
+        other = text.replace('"stamp": "', '"stamp": "another ').replace('"running"', '"done"')
         self.write("out/stage_status.json", other)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 143)
         self.assertEqual(self.read("out/stage_status.json"), other)
 
-    def wait_for_text(self, name, text):
-        for _ in range(300):
-            if os.path.exists(self.path(name)) and text in self.read(name):
-                return
-            time.sleep(0.1)
-        self.fail(f"{text!r} did not come into {name}")
-
-    def test_threads_are_held_to_the_cores_of_the_task(self):
-        with open(self.path("show.py"), "w") as file:
-            file.write("import os\nprint([os.environ.get(n) for n in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS')])\n")
-        self.run_model("none", "show.py", "--output_dir", "out", SLURM_CPUS_PER_TASK="3", MKL_NUM_THREADS="5")
-        self.assertIn("['3', '5']", self.read("out/log.txt"))
-
 
 class TaskOfALaunchTest(RunnerCase):
-    """Lines of a .tasks file in OUT/launches: what this launch, or another one, has done already."""
+    """Lines of a .tasks file in OUT/launches: results of this launch, and of another one."""
 
-    def launch(self, name, *more):
+    def launch(self, name, *more, runs="models/A/split_0\tnever_run\t\n"):
         """A launch that trains; its .tasks file."""
-        words = ["none", TRAIN, "--input_dir", self.path("out/ml_data/A-A/split_0"), "--output_dir", self.path("out/models/A/split_0"), *more]
-        os.makedirs(self.path(f"out/launches/{name}"))
-        self.write(f"out/launches/{name}/runs.tsv", "models/A/split_0\tnever_run\n")
-        self.write(f"out/launches/{name}/train.tasks", " ".join(map(shlex.quote, words)) + "\n")
-        return f"out/launches/{name}/train.tasks"
+        file = f"out/launches/{name}/train.tasks"
+        self.write_tasks(file, ["none", TRAIN, "--input_dir", self.path(DATA),
+                                "--output_dir", self.path(MODEL), *more])
+        self.write(f"out/launches/{name}/runs.tsv", runs)
+        return file
 
-    def train_started(self, tasks, **settings):
-        """(exit code, whether the stage was started)"""
+    def assert_trains(self, tasks, is_started):
+        """Runs a line with success, and looks whether that has started the stage."""
         self.write("starts.txt", "")
-        ended = self.run_model("--task", tasks, "0", TOY_STARTS=self.path("starts.txt"), **settings)
-        return ended.code, "train" in self.read("starts.txt")
+        ended = self.run_model("--task", tasks, "0", TOY_STARTS=self.path("starts.txt"))
+        self.assertEqual((ended.code, "train" in self.read("starts.txt")), (0, is_started), ended)
 
-    def test_a_line_that_this_launch_has_done_is_not_run_again(self):
+    def setUp(self):
+        super().setUp()
         self.preprocess()
-        tasks = self.launch("L1")
-        self.assertEqual(self.train_started(tasks), (0, True))
-        self.assertEqual(self.train_started(tasks), (0, False))
-        os.unlink(self.path("out/models/A/split_0/val_scores.json"))
-        self.assertEqual(self.train_started(tasks), (0, True))
 
-    def test_what_an_older_launch_ended_since_this_one_was_planned_is_its_own(self):
-        self.preprocess()
+    def test_a_whole_result_of_this_launch_is_not_made_again(self):
+        tasks = self.launch("L1", runs="models/A/split_0\tmissing_input\trebuild\n")
+        self.assert_trains(tasks, True)
+        self.assert_trains(tasks, False)
+        os.unlink(self.path(MODEL, "val_scores.json"))
+        self.assert_trains(tasks, True)
+        status = self.out_status(MODEL)
+        self.assertEqual((status["launch"], status["rebuild"]), ("L1", True))
+        noted = glob.glob(self.path("out/launches/L1/environment.*.json"))
+        self.assertEqual(json.loads(self.read(noted[0]))["environment"], "none")
+
+    def test_a_result_counts_if_it_ended_after_the_launch_was_planned(self):
         old, new = self.launch("L1"), self.launch("L2")
-        self.assertEqual(self.train_started(old), (0, True))
-        self.assertEqual(self.train_started(new), (0, False))
-        self.assertEqual(self.out_status("out/models/A/split_0")["launch"], "L2")
-
-    def test_what_was_done_before_this_launch_was_planned_runs(self):
-        self.preprocess()
-        self.train_started(self.launch("L1"))
-        time.sleep(0.02)
-        self.assertEqual(self.train_started(self.launch("L2")), (0, True))
-
-    def test_other_words_run(self):
-        self.preprocess()
-        old, new = self.launch("L1"), self.launch("L2", "--epochs", "3")
-        self.train_started(old)
-        self.assertEqual(self.train_started(new), (0, True))
-
-    def test_an_attempt_that_cannot_start_touches_no_finished_result(self):
-        self.preprocess()
-        self.train_started(self.launch("L1"))
-        scores = self.read("out/models/A/split_0/val_scores.json")
-        words = ["conda:nope", TRAIN, "--input_dir", self.path("out/ml_data/A-A/split_0"), "--output_dir",
-                 self.path("out/models/A/split_0"), "--epochs", "3"]
-        self.assertEqual(self.run_model(*words).code, 1)
-        self.assertEqual((self.out_status("out/models/A/split_0")["state"], self.read("out/models/A/split_0/val_scores.json")),
-                         ("failed", scores))
-        self.assertEqual(self.train_started(self.launch("L2")), (0, False))
-        self.assertEqual(self.out_status("out/models/A/split_0")["state"], "done")
+        self.assert_trains(old, True)
+        self.assert_trains(new, False)
+        self.assertEqual(self.out_status(MODEL)["launch"], "L2")
+        os.utime(self.path(MODEL, "stage_status.json"), (1, 1))
+        self.assert_trains(new, True)
+        self.assert_trains(self.launch("L3", "--epochs", "3"), True)
 
     def test_an_input_of_an_older_launch_is_waited_for_if_this_launch_runs_it(self):
-        self.preprocess()
-        tasks = self.launch("L2")
-        self.write("out/launches/L2/runs.tsv", "ml_data/A-A/split_0\tredo\nmodels/A/split_0\tfollows\n")
-        process = self.start("bash", RUN_MODEL, "--task", tasks, "0", LATENCY_WAIT="60")
-        time.sleep(1.5)
-        self.assertIsNone(process.poll())
-        status = self.out_status("out/ml_data/A-A/split_0")
-        self.write("out/ml_data/A-A/split_0/stage_status.json", json.dumps(dict(status, launch="L2", stamp="new")))
-        process.communicate(timeout=PATIENCE)
-        self.assertEqual(process.returncode, 0)
-        self.assertEqual(self.out_status("out/models/A/split_0")["made_from"]["ml_data/A-A/split_0"]["stamp"], "new")
+        tasks = self.launch("L2", runs="ml_data/A-A/split_0\tredo\t\nmodels/A/split_0\tfollows\t\n")
+        process = self.start_model("--task", tasks, "0")
+        wait_for(lambda: os.path.exists(self.path(MODEL, "log.txt")), "the log")
+        status = dict(self.out_status(DATA), launch="L2", stamp="new")
+        self.write(f"{DATA}/new", json.dumps(status))
+        os.rename(self.path(DATA, "new"), self.path(DATA, "stage_status.json"))
+        self.assertEqual(process.wait(PATIENCE), 0)
+        made_from = self.out_status(MODEL)["made_from"]
+        self.assertEqual(made_from["ml_data/A-A/split_0"]["stamp"], "new")
 
-    def test_an_index_is_decimal(self):
-        self.preprocess()
+    def test_the_line_of_a_copied_tree_belongs_to_the_tree_that_it_names(self):
         tasks = self.launch("L1")
-        self.write(tasks, "\n" * 8 + self.read(tasks))
-        self.assertEqual(self.train_started(tasks.replace("train.tasks", "train.tasks"))[0], 2)
-        self.assertEqual(self.run_model("--task", tasks, "08").code, 0)
-        self.assert_refused(self.run_model("--task", tasks, "0x8"), "whole numbers")
+        shutil.copytree(self.path("out/launches"), self.path("copy/launches"))
+        self.assert_trains(tasks.replace("out", "copy", 1), True)
+        self.assertEqual(self.out_status(MODEL)["task"], "models/A/split_0")
 
 
-class LinksTest(RunnerCase):
-    """Links that somebody has planted in a task's directory are not followed for writing."""
-
-    def test_a_link_in_place_of_the_log_is_replaced(self):
-        os.makedirs(self.path("out/ml_data/A-A/split_0"))
-        self.write("outside.txt", "precious")
-        os.symlink(self.path("outside.txt"), self.path("out/ml_data/A-A/split_0/log.txt"))
-        self.assertEqual(self.preprocess().code, 0)
-        self.assertEqual(self.read("outside.txt"), "precious")
-        self.assertIn("=== attempt 1", self.read("out/ml_data/A-A/split_0/log.txt"))
-
-    def test_a_link_in_place_of_the_task_s_directory_is_a_failure(self):
-        os.makedirs(self.path("out/ml_data/A-A"))
-        os.makedirs(self.path("outside"))
-        os.symlink(self.path("outside"), self.path("out/ml_data/A-A/split_0"))
-        ended = self.preprocess()
-        self.assertEqual((ended.code, os.listdir(self.path("outside"))), (1, []))
-        self.assertIn("it is a link to", ended.err)
-
-    def test_a_results_tree_behind_a_link_works(self):
-        os.makedirs(self.path("scratch"))
-        os.symlink(self.path("scratch"), self.path("out"))
-        self.assertEqual(self.preprocess().code, 0)
+class StageHelpTest(RunnerCase):
+    def test_a_script_prints_its_help_in_its_own_folder_or_says_what_is_missing(self):
+        self.put("m/beside.txt", "its help")
+        for text, code, words in (("print(open('beside.txt').read())\n", 0, "its help"),
+                                  ("import nowhere\n", 99, "No module named 'nowhere'"),
+                                  ("if:\n", 99, "SyntaxError")):
+            self.write("m/a.py", text)
+            ended = self.run_model("--check_env", "none", "m/a.py", "--help")
+            self.assertEqual(ended.code, code)
+            self.assertIn(words, ended.out + ended.err)
 
 
-class ShellcheckTest(unittest.TestCase):
+class BashTest(unittest.TestCase):
     @unittest.skipUnless(shutil.which("shellcheck"), "shellcheck is not installed")
     def test_every_bash_file_is_clean(self):
-        folder = os.path.dirname(RUN_MODEL)
-        files = [RUN_MODEL, os.path.join(folder, ".ci", "run")]
-        done = subprocess.run(["shellcheck", *files], stdout=subprocess.PIPE, universal_newlines=True)
+        files = [RUN_MODEL, os.path.join(REPOSITORY, ".ci", "run")]
+        done = subprocess.run(["shellcheck", *files], stdout=subprocess.PIPE,
+                              universal_newlines=True)
         self.assertEqual(done.stdout, "")
 
 

@@ -1,7 +1,8 @@
 """toy: a model with IMPROVE's three stages that does almost nothing, and fails when told to.
 
     TOY_FAULTS = "STAGE PART FAULT;..."   for tasks of STAGE whose --output_dir holds PART
-    FAULT is exit:CODE, sleep:SECONDS, kill, nan, nofile, eat:MB (of memory), or wait:PATH (until that file is there)
+    FAULT is exit:CODE, sleep:SECONDS, kill, nan, empty, nofile, eat:MB (of memory),
+    burn:SECONDS (of CPU), or wait:PATH (until that file is there)
 
 It writes each start to TOY_STARTS, one line `seconds stage output_dir`, in one write.
 """
@@ -16,7 +17,8 @@ OPTIONS = {"preprocess": ("train_split_file", "val_split_file", "test_split_file
 
 
 def arguments(stage):
-    """{option: value}. By hand: a campaign starts this program often, and argparse and json take longer than it does."""
+    """{option: value}. By hand: a campaign starts this program often, and argparse and json take
+    longer than it does."""
     known = OPTIONS[stage] + ("output_dir", "y_col_name")
     given, words = {}, sys.argv[1:]
     if len(words) % 2:
@@ -33,14 +35,17 @@ def run(stage):
     note_start(stage, given["output_dir"])
     left_out = fault(stage, given["output_dir"])
     value = len(given["output_dir"]) % 7 + trained_value(given)
-    files = {"preprocess": [(f"{part}_y_data.csv", "improve_sample_id,improve_chem_id,auc\nc,d,0.5\n")
+    files = {"preprocess": [(f"{part}_y_data.csv",
+                             "improve_sample_id,improve_chem_id,auc\nc,d,0.5\n")
                             for part in ("train", "val", "test")],
-             "train": [("val_scores.json", scores(value, given)), ("val_y_data_predicted.csv", predictions())],
-             "infer": [("test_scores.json", scores(value, given)), ("test_y_data_predicted.csv", predictions())]}[stage]
+             "train": [("val_scores.json", scores(value, given)),
+                       ("val_y_data_predicted.csv", predictions())],
+             "infer": [("test_scores.json", scores(value, given)),
+                       ("test_y_data_predicted.csv", predictions())]}[stage]
     for name, text in files:
         if left_out != "nofile":
             with open(os.path.join(given["output_dir"], name), "w") as file:
-                file.write(text.replace("0.25", "NaN") if left_out == "nan" else text)
+                file.write({"nan": text.replace("0.25", "NaN"), "empty": ""}.get(left_out, text))
 
 
 def trained_value(given):
@@ -59,7 +64,8 @@ def scores(value, given):
 
 
 def predictions():
-    return "improve_sample_id,improve_chem_id,auc,auc_true,auc_pred\na,d,0.5,0.5,0.4\nb,d,0.7,0.7,0.6\nc,d,0.1,0.1,0.3\n"
+    return ("improve_sample_id,improve_chem_id,auc,auc_true,auc_pred\n"
+            "a,d,0.5,0.5,0.4\nb,d,0.7,0.7,0.6\nc,d,0.1,0.1,0.3\n")
 
 
 def note_start(stage, directory):
@@ -84,6 +90,9 @@ def fault(stage, directory):
                 os.kill(os.getpid(), signal.SIGKILL)
             elif kind == "eat":
                 eat(int(value))
+            elif kind == "burn":
+                while time.process_time() < float(value):
+                    pass
             elif kind == "wait":
                 while not os.path.exists(value):
                     time.sleep(0.1)

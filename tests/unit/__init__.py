@@ -1,4 +1,4 @@
-"""unit: tests of functions, which start no campaign; one class a core at a time."""
+"""unit: tests of functions, which start no campaign."""
 from tests import lanes
 
 

@@ -1,4 +1,4 @@
-"""The collector on campaigns that were launched: their plans, what is missing, refusals, the program by itself."""
+"""The collector on campaigns that were launched: what is missing, refusals, odd names."""
 import os
 import shutil
 import subprocess
@@ -6,21 +6,21 @@ import sys
 import tempfile
 import unittest
 
-import tests  # noqa: F401  (puts stages/ on the path)
-
-import collect_scores  # noqa: E402
-from tests.collect_case import WithTables  # noqa: E402
-from tests.made_tree import PREDICTIONS, Campaign, of_stage, write  # noqa: E402
-from tests.support import STAGES  # noqa: E402
+from stages import collect_scores
+from tests.collect_case import WithTables
+from tests.made_tree import PREDICTIONS, Campaign, of_stage, write
+from tests.support import STAGES
 
 
 class CampaignTest(WithTables):
 
+    def missing(self, *columns):
+        return [tuple(row[name] for name in columns) for row in self.rows("missing.csv")]
+
     def test_a_whole_campaign_has_nothing_missing(self):
         self.run_campaign()
         code, said, _ = self.collect()
-        self.assertEqual(code, 0)
-        self.assertEqual(len(self.rows("missing.csv")), 0)
+        self.assertEqual((code, self.rows("missing.csv")), (0, []))
         self.assertEqual(said, """csa of model baseline, launch 20260101T0
 command: workflow_csa.py '--x y'
 scores: 4 of 4
@@ -30,126 +30,93 @@ r2, mean over splits (rows: source, columns: target)
 a  0.5000  0.5000
 """)
 
-    def test_synthetic_data_is_stamped(self):
-        self.run_campaign(synthetic=True)
-        self.assertIn("\nSYNTHETIC DEMO DATA: ", self.collect()[1])
-
     def test_what_failed_is_listed_once_with_its_log(self):
-        entries = self.run_campaign()
-        train = of_stage(entries, "train")[1:]
-        self.campaign.run(train, state="failed", reason="exit code 2", exit_code=2)
+        entries = self.run_campaign(synthetic=True)
+        self.campaign.run(of_stage(entries, "train")[1:], state="failed", reason="exit code 2",
+                          exit_code=2)
         self.campaign.run([entry for entry in of_stage(entries, "infer") if entry["split"] == 1],
                           state="failed", reason="parent failed: models/a/split_1 is failed",
                           exit_code=1)
         code, said, _ = self.collect()
         log = os.path.join(self.out, "models/a/split_1/log.txt")
         self.assertEqual(code, 0)
+        self.assertIn("\nSYNTHETIC DEMO DATA: ", said)
         self.assertTrue(said.endswith(
             f"models/a/split_1 failed: exit code 2 (2 scores missing; log: {log})\n"))
-        self.assertEqual(
-            [tuple(row.values()) for row in map(dict, self.rows("missing.csv"))],
-            [(f"infer/a-{target}/split_1", "a", target, "1", "train", "models/a/split_1", "failed",
-              "exit code 2", "2", log) for target in ("a", "b")])
+        self.assertEqual([tuple(row.values()) for row in map(dict, self.rows("missing.csv"))], [
+            (f"infer/a-{target}/split_1", "a", target, "1", "train", "models/a/split_1", "failed",
+             "exit code 2", "2", log) for target in ("a", "b")])
         self.assertEqual(len(self.rows("r2_scores.csv")), 2)
 
     def test_no_score_of_an_older_training_counts(self):
         self.run_campaign()
         self.campaign.epochs = "9"
-        newer = [dict(entry, run=entry["stage"] != "preprocess") for entry in self.campaign.entries(["a"], ["a", "b"], [0, 1])]
+        newer = [dict(entry, run=entry["stage"] != "preprocess")
+                 for entry in self.campaign.entries(["a"], ["a", "b"], [0, 1])]
         self.campaign.plan("20260102T0", newer)
         self.campaign.run(of_stage(newer, "train")[:1])
-        self.campaign.run([entry for entry in of_stage(newer, "infer")
-                           if entry["name"] == "infer/a-a/split_0"])
-        code, said, _ = self.collect()
+        self.campaign.run(of_stage(newer, "infer")[:1])
+        said = self.collect()[1]
         self.assertEqual([(row["src"], row["trg"], row["split"])
                           for row in self.rows("r2_scores.csv")], [("a", "a", "0")])
-        self.assertEqual([(row["task"], row["failed_task"], row["state"])
-                          for row in self.rows("missing.csv")],
+        self.assertEqual(self.missing("task", "failed_task", "state"),
                          [("infer/a-a/split_1", "models/a/split_1", "stale"),
                           ("infer/a-b/split_0", "infer/a-b/split_0", "stale"),
                           ("infer/a-b/split_1", "models/a/split_1", "stale")])
-        self.assertIn("infer/a-b/split_0 stale: launch 20260102T0 has planned to make it anew", said)
+        self.assertIn("infer/a-b/split_0 stale: its input models/a/split_0 has changed", said)
 
-    def test_a_campaign_under_way_is_no_failure(self):
+    def test_a_campaign_under_way_is_no_failure_and_one_without_scores_exits_1(self):
         entries = self.campaign.entries(["a"], ["a", "b"], [0])
         self.campaign.plan("20260101T0", entries)
+        code, said, _ = self.collect()
+        self.assertEqual(code, 1)
+        self.assertIn("scores: 0 of 2, 2 missing", said)
+        self.assertEqual(self.text("all_scores.csv"), "met,split,value,src,trg,model\n")
         self.campaign.run(of_stage(entries, "preprocess") + of_stage(entries, "train"))
         self.campaign.run(of_stage(entries, "infer")[:1])
         code, said, _ = self.collect()
         self.assertEqual(code, 0)
-        self.assertTrue(said.endswith(
-            "\n\n1 score not there yet: tasks are running or have not run\n"))
-        self.assertEqual(self.rows("missing.csv")[0]["state"], "waiting")
+        self.assertTrue(said.endswith("\n\n1 score pending: tasks are running or have not run\n"))
+        self.assertEqual(self.missing("state"), [("waiting",)])
 
-    def test_a_campaign_without_any_score_exits_1_and_lists_all(self):
-        self.campaign.plan("20260101T0", self.campaign.entries(["a"], ["a", "b"], [0]))
-        code, said, _ = self.collect()
-        self.assertEqual(code, 1)
-        self.assertIn("scores: 0 of 2, 2 missing", said)
-        self.assertEqual(len(self.rows("missing.csv")), 2)
-        self.assertEqual(self.text("all_scores.csv"), "met,split,value,src,trg,model\n")
-
-    def test_two_launches_into_one_tree_are_one_table(self):
-        self.run_campaign(["a"])
-        entries = self.campaign.entries(["c"], ["a", "b"], [0, 1])
-        self.campaign.plan("20260102T0", entries)
-        self.campaign.run(entries)
-        self.assertEqual(self.collect()[0], 0)
-        self.assertEqual(self.text("r2_mean_csa_table.csv"), "src,a,b\na,0.5,0.5\nc,0.5,0.5\n")
-
-    def test_launches_of_two_models_into_one_tree_are_noted(self):
-        self.run_campaign(["a"])
+    def test_two_launches_into_one_tree_are_one_table_and_their_models_are_noted(self):
+        self.run_campaign()
         entries = self.campaign.entries(["c"], ["a"], [0])
         self.campaign.plan("20260102T0", entries, model="lgbm")
         self.campaign.run(entries)
+        self.campaign.write("launches/20260103T0/plan.json", "{")
         said = self.collect()[1]
+        self.assertEqual(self.text("r2_mean_csa_table.csv"), "src,a,b\na,0.5,0.5\nc,0.5,\n")
         self.assertIn("note: the launches differ in model: baseline, lgbm", said)
-        self.assertEqual({row["model"] for row in self.rows("all_scores.csv") if row["src"] == "c"},
-                         {"lgbm"})
-        self.assertEqual({row["model"] for row in self.rows("all_scores.csv") if row["src"] == "a"},
-                         {"baseline"})
+        self.assertIn("note: a plan was ignored: ", said)
+        self.assertEqual({(row["src"], row["model"]) for row in self.rows("all_scores.csv")},
+                         {("a", "baseline"), ("c", "lgbm")})
 
-    def test_data_that_no_launch_asks_a_score_for_is_no_gap(self):
+    def test_a_score_that_no_launch_names_counts_and_data_alone_is_no_gap(self):
         self.run_campaign()
         self.campaign.write("ml_data/a-z/split_0/test_y_data.csv", "x\n")
-        self.assertIn("scores: 4 of 4\n", self.collect()[1])
-
-    def test_a_score_that_no_launch_names_counts(self):
-        self.run_campaign()
-        self.campaign.scores("infer/a-z/split_0")
+        self.campaign.scores("infer/a-y/split_0")
         self.assertIn("scores: 5 of 5\n", self.collect()[1])
 
     def test_a_moved_tree_gives_the_same_tables(self):
         self.run_campaign()
         self.collect()
         before = self.text("all_scores.csv")
-        shutil.move(self.out, os.path.join(self.top, "moved"))
-        self.out = os.path.join(self.top, "moved")
-        shutil.rmtree(os.path.join(self.out, "scores"))
+        shutil.move(self.out, self.top + "/moved")
+        self.out = self.top + "/moved"
+        shutil.rmtree(self.out + "/scores")
         self.assertEqual(self.collect()[0], 0)
         self.assertEqual(self.text("all_scores.csv"), before)
 
-    def test_mae_stands_where_the_predictions_do(self):
-        self.run_campaign(splits=[0])
+    def test_mae_comes_from_predictions_and_a_damaged_score_file_is_listed_with_its_path(self):
+        self.run_campaign()
         self.campaign.write("infer/a-b/split_0/test_y_data_predicted.csv", PREDICTIONS)
-        self.collect()
-        self.assertEqual(self.text("mae_mean_csa_table.csv"), "src,a,b\na,,0.14\n")
-
-    def test_a_damaged_score_file_is_listed_with_its_path(self):
-        self.run_campaign()
         self.campaign.write("infer/a-b/split_1/test_scores.json", b"\xff\xfe\0")
-        code, said, _ = self.collect()
-        row = self.rows("missing.csv")[0]
-        self.assertEqual((code, row["task"], row["state"]),
-                         (0, "infer/a-b/split_1", "unreadable"))
-        self.assertIn(os.path.join(self.out, "infer/a-b/split_1/test_scores.json"), row["reason"])
-
-    def test_a_broken_plan_is_noted_and_the_others_count(self):
-        self.run_campaign()
-        self.campaign.write("launches/20260102T0/plan.json", "{")
-        code, said, _ = self.collect()
-        self.assertEqual(code, 0)
-        self.assertIn("note: a plan was left out: ", said)
+        code = self.collect()[0]
+        self.assertEqual(self.text("mae_mean_csa_table.csv"), "src,a,b\na,,0.14\n")
+        task, state, reason = self.missing("task", "state", "reason")[0]
+        self.assertEqual((code, task, state), (0, "infer/a-b/split_1", "unreadable"))
+        self.assertIn(os.path.join(self.out, "infer/a-b/split_1/test_scores.json"), reason)
 
 
 class RefusalTest(WithTables):
@@ -161,12 +128,8 @@ class RefusalTest(WithTables):
                          "this program knows\n  try: a directory that holds launches/, or "
                          "infer/SOURCE-TARGET/split_K/\n")
         self.assertEqual(os.listdir(self.out), [])
-
-    def test_a_directory_that_is_not_there(self):
         self.out += "/x"
-        code, _, errors = self.collect()
-        self.assertEqual(code, 2)
-        self.assertIn("is not a directory", errors)
+        self.assertIn("is not a directory", self.collect()[2])
 
     def test_the_layouts_of_the_workflows_are_told_apart(self):
         for name, workflow in [("infer/a-b/split_0", "csa"), ("models/a/split_0", "csa"),
@@ -177,19 +140,16 @@ class RefusalTest(WithTables):
             os.makedirs(os.path.join(out, name))
             self.assertEqual(collect_scores.workflow_of(collect_scores.Tree(out)), workflow, name)
 
-    def test_tables_that_cannot_be_written(self):
-        self.run_campaign()
-        write(os.path.join(self.out, "file"), "")
-        code, _, errors = self.collect("--output_dir", os.path.join(self.out, "file", "x"))
-        self.assertEqual(code, 2)
-        self.assertIn("the tables cannot be written", errors)
-
-    def test_tables_go_where_they_are_wanted(self):
+    def test_tables_go_where_they_are_wanted_or_it_says_that_they_cannot(self):
         self.run_campaign()
         elsewhere = os.path.join(self.top, "deep", "tables")
         self.assertEqual(self.collect("--output_dir", elsewhere)[0], 0)
         self.assertIn("summary.txt", os.listdir(elsewhere))
         self.assertFalse(os.path.exists(os.path.join(self.out, "scores")))
+        write(os.path.join(self.out, "file"), "")
+        code, _, errors = self.collect("--output_dir", os.path.join(self.out, "file", "x"))
+        self.assertEqual(code, 2)
+        self.assertIn("the tables cannot be written", errors)
 
 
 class ProgramTest(WithTables):

@@ -1,0 +1,1 @@
+"""core: what launcher and stages share; it imports nothing of ours."""

@@ -1,0 +1,144 @@
+"""metrics: how far predicted responses are from measured ones.
+
+    true, pred -> regression_scores -> {mse, rmse, mae, pcc, scc, r2}
+
+Examples:
+    scores = regression_scores(predictions.true, predictions.pred)
+    best = min(values) if lower_is_better("mse") else max(values)
+
+Sums are math.fsum over differences from the mean: exact to the last bit, and the same under every
+Python (sum() of floats changed in Python 3.12).
+"""
+import math
+from collections import Counter
+from operator import mul, sub
+
+METRICS = {              # name -> direction of better
+    "mse": "lower",      # mean squared error
+    "rmse": "lower",     # its root, in units of the response
+    "mae": "lower",      # mean absolute error
+    "pcc": "higher",     # Pearson's correlation
+    "scc": "higher",     # Spearman's correlation, ties at their average rank
+    "r2": "higher",      # 1 - residual / total sum of squares; no upper limit to how bad
+}
+# Of classification, as IMPROVE's score files name them.
+OF_CLASSES = dict.fromkeys(
+    ("acc", "bacc", "f1", "precision", "recall", "kappa", "roc_auc", "aupr"), "higher")
+
+
+def direction(name):
+    """Returns 'lower' or 'higher', whichever value of a metric is better; None if it is not known.
+
+    A name may carry its direction, as in gain:higher; of names that end in loss or error, lower is
+    better.
+    """
+    start, _, given = name.rpartition(":")
+    if start and given in ("lower", "higher"):
+        return given
+    if name.endswith(("loss", "error")):
+        return "lower"
+    return METRICS.get(name) or OF_CLASSES.get(name)
+
+
+def lower_is_better(name):
+    """Says whether a smaller value of a metric is better; ValueError for an unknown name."""
+    if direction(name) is None:
+        raise ValueError(f"unknown metric {name!r}, one of {', '.join([*METRICS, *OF_CLASSES])}")
+    return direction(name) == "lower"
+
+
+def in_order(names):
+    """Returns names of metrics once each: of regression, of classification, then others by name."""
+    names = set(names)
+    known = [*METRICS, *OF_CLASSES]
+    return [name for name in known if name in names] + sorted(names.difference(known))
+
+
+def regression_scores(true, pred):
+    """Returns a dict of the six METRICS, in their order, as floats.
+
+    true, pred: lists of numbers of equal length. nan if undefined: all six without rows or with a
+    nan among the values; correlations and r2 below two rows; correlations of constants; r2 of a
+    constant truth. ValueError: different lengths.
+    """
+    if len(true) != len(pred):
+        raise ValueError(f"{len(true)} true values but {len(pred)} predictions")
+    errors = list(map(sub, true, pred))
+    residual = squares(errors)
+    if not errors or math.isnan(residual):
+        return dict.fromkeys(METRICS, math.nan)
+    mse, truth = residual / len(errors), deviations(true)
+    spread = squares(truth)
+    return {"mse": mse, "rmse": math.sqrt(mse), "mae": mean_absolute_error(true, pred),
+            "pcc": _cosine(truth, deviations(pred)), "scc": spearman(true, pred),
+            "r2": 1.0 - residual / spread if spread > 0 else math.nan}
+
+
+def mean_absolute_error(true, pred):
+    """Returns the mean of |true - pred|; inf or nan if it leaves the range of floats."""
+    return total(map(abs, map(sub, true, pred))) / len(true)
+
+
+def pearson(x, y):
+    """Returns Pearson's correlation of two lists of numbers, nan if one is constant."""
+    return _cosine(deviations(x), deviations(y))
+
+
+def spearman(x, y):
+    """Returns Spearman's correlation: Pearson's of the ranks, nan if one is constant."""
+    return pearson(ranks_of(x), ranks_of(y))
+
+
+def ranks_of(values):
+    """Returns ranks from 1 (smallest) of a list of numbers; equal values share their mean rank."""
+    counts, ranks, smaller = Counter(values), {}, 0
+    for value in sorted(counts):
+        ranks[value] = smaller + (counts[value] + 1) / 2
+        smaller += counts[value]
+    return list(map(ranks.__getitem__, values))
+
+
+def mean(values):
+    """Returns the mean of numbers; that of equal numbers is the number, without rounding."""
+    if values[0] == values[-1] and min(values) == max(values):
+        return values[0]
+    return total(values) / len(values)
+
+
+def deviations(values):
+    """Returns each value's difference from the mean."""
+    center = mean(values) if values else 0.0
+    return [value - center for value in values]
+
+
+def _cosine(dx, dy):
+    """Returns the correlation of two lists of deviations."""
+    product = squares(dx) * squares(dy)
+    if not 1e-200 < product < 1e200:    # squares that left the range of floats, or nearly so
+        dx, dy = _scaled(dx), _scaled(dy)
+        product = squares(dx) * squares(dy)
+    if not product > 0:
+        return math.nan
+    # nan, as an infinite value gives it, stays nan in this order
+    return min(max(total(map(mul, dx, dy)) / math.sqrt(product), -1.0), 1.0)
+
+
+def _scaled(numbers):
+    """Returns deviations divided by the largest, so that no square overflows."""
+    largest = max(map(abs, numbers), default=0) or 1
+    return [number / largest for number in numbers]
+
+
+def squares(values):
+    """Returns the sum of squares."""
+    return total(map(mul, values, values))
+
+
+def total(values):
+    """Returns the exactly rounded sum; inf or nan if it leaves the range of floats."""
+    try:
+        return math.fsum(values)
+    except OverflowError:
+        return math.inf
+    except ValueError:      # inf - inf
+        return math.nan

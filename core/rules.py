@@ -1,0 +1,266 @@
+"""rules: whether a task is done, and if not, why. The one place of this law.
+
+    tasks, parents first + results tree -> {task name: Reason} of those that are not done
+
+The launcher asks about the plan that it makes, --status and the collector about the newest plans,
+so all three say the same of the same tree. A task is done if
+
+  - its status says done, and its contract files have the sizes that the status names,
+  - its recorded arguments are those of the plan,
+  - the split files that it was made from have not changed,
+  - each input is the attempt that it was made from.
+
+ml_data is an intermediate: deleted after use, it is made again only for a task that needs it, and
+that makes nothing else old. The tables are done if they are newer than every result and launch.
+"""
+import os
+from typing import NamedTuple
+
+from core.fingerprints import fingerprint, same_content
+from core.task import SPLIT_FILES, absolute, changed_arguments
+from core.tree import size_of
+
+
+class Reason(NamedTuple):
+    """Why a task is not done. kind: for code; text: for people; rebuild: making it again makes
+    nothing else old."""
+    kind: str
+    text: str
+    rebuild: bool = False
+
+
+# Kinds of reasons, in the sentences of the plan's summary.
+SUMMARY = {
+    "parameters": "have other arguments than when they ran",
+    "split_files": "were made from split files that have changed",
+    "data": "were made from data that would now be made with other arguments",
+    "input": "were made from inputs that have changed",
+    "files": "lack files that they had left",
+    "failed": "had failed",
+    "interrupted": "were interrupted",
+}
+# The plan vouches for the content of the benchmark (launcher/changed_data.py), wherever it lies.
+BENCHMARK = ("input_dir",)
+
+
+def decide(tasks, tree, redo=None):
+    """Returns {task name: Reason} of the tasks that are not done, in the order of the plan.
+
+    tasks: parents before children; redo: a stage that runs anew, with what follows it
+    """
+    by_name, why, now = {task.name: task for task in tasks}, {}, {}
+    for task in tasks:
+        reason = (Reason("redo", "asked for with --redo") if task.stage == redo
+                  else reason_of(task, tree, by_name, now))
+        parent = next((name for name in task.parents if name in why and not why[name].rebuild
+                       and not was_adopted_without(tree, task, name)), None)
+        if reason or parent:
+            why[task.name] = reason or Reason("follows", f"follows {parent}")
+    return without_unneeded(tasks, why, tree)
+
+
+def reason_of(task, tree, by_name, now):
+    """Returns the Reason why a task by itself is not done; None if it is.
+
+    by_name: {name: Task} of the plan; now: {path: fingerprint}, filled as files are looked at
+    """
+    status = tree.status(task.name)
+    if status is None:
+        return Reason("never_run", "never run", task.stage == "preprocess")
+    if status.state != "done":
+        unreadable = status.reason_kind in ("broken", "unreadable")
+        kind = status.reason_kind if unreadable else status.state
+        return Reason(kind, f"{status.state}: {status.reason}", status.rebuild)
+    changed = changed_files(task, status, tree)
+    if task.stage == "collect":
+        newer = newer_than_tables(status, tree)
+        return changed or (Reason("tables", f"{newer} is newer than the tables") if newer else None)
+    benchmark = benchmark_of(task, by_name)
+    return (changed_call(task, status) or changed
+            or changed_split_file(task, status, tree, benchmark, now)
+            or changed_input(task, status, tree, by_name))
+
+
+def changed_call(task, status):
+    """The Reason if a task ran with other arguments. Training data made for any target is the
+    same."""
+    is_vouched_for = task.stage == "train" or task.stage == "preprocess" and status.launch
+    changed = changed_arguments(status.arguments, task.arguments,
+                                BENCHMARK if is_vouched_for else ())
+    if changed:
+        return Reason("parameters", "its arguments have changed: " + ", ".join(changed))
+    if os.path.basename(status.script) != os.path.basename(task.script):
+        return Reason("parameters", f"it was made by {os.path.basename(status.script)}")
+    return None
+
+
+def changed_files(task, status, tree):
+    changed = tree.changed_files(task.name)
+    if not changed:
+        return None
+    deleted = all(size_of(tree.path(task.name, name)) is None for name in changed)
+    return Reason("files", f"its {changed[0]} was deleted or changed",
+                  deleted and task.stage == "preprocess")
+
+
+def newer_than_tables(tables, tree):
+    """What came after the tables: a launch (it may have been cancelled), or a result that somebody
+    made by hand; '' if nothing did. Times are those of one file system, never of a host's clock."""
+    for launch in tree.launches:
+        if tree.written("launches", launch.id, "plan.json") > tables.written:
+            return f"launch {launch.id}"
+    results = {name: tree.status(name) for name, task in tree.tasks.items()
+               if task.stage != "collect"}
+    return next((name for name, result in results.items()
+                 if result and result.state == "done" and result.written > tables.written), "")
+
+
+def benchmark_of(task, by_name):
+    """The benchmark of the plan that a task's data is made from, '' if no plan names it."""
+    planned = [task, *(by_name[name] for name in task.parents if name in by_name)]
+    return next((each.arguments.get("input_dir", "") for each in planned
+                 if each.stage == "preprocess"), "")
+
+
+def changed_split_file(task, status, tree, benchmark, now):
+    """The Reason if a split file of the benchmark is not the one that this task, or the ml_data
+    that it was made from, has read. Training does not see the test part."""
+    if task.stage == "preprocess":
+        read = [(status.arguments, status.read_files)]
+    else:
+        read = [(made.arguments, made.read_files) for made in status.made_from.values()]
+    seen = SPLIT_FILES[:2] if task.stage in ("train", "trial") else SPLIT_FILES
+    for arguments, recorded in read:
+        for option in seen:
+            name = arguments.get(option)
+            if name in recorded:
+                path = split_file_path(option, arguments, benchmark, tree.out)
+                now[path] = fingerprint(path, now.get(path) or recorded[name])
+                if not same_content(recorded[name], now[path]):
+                    return Reason("split_files", f"{name} has changed")
+    return None
+
+
+def split_file_path(option, arguments, benchmark, out):
+    """Where the split file of a preprocessing is: in OUT, at an absolute path, or in splits/."""
+    path = absolute(option, arguments[option], out)
+    folder = benchmark or arguments.get("input_dir", "")
+    return path if "/" in path else os.path.join(folder, "splits", path)
+
+
+# ---- inputs
+
+def changed_input(task, status, tree, by_name):
+    """The Reason if an input is not the attempt that this task was made from, else None."""
+    for name, made in status.made_from.items():
+        parents = [by_name[parent] for parent in (name, *task.parents) if parent in by_name]
+        planned = parents[0] if parents else None
+        is_data = planned is not None and planned.stage == "preprocess"
+        if is_data and is_other_data(task, made, planned):
+            return Reason("data", f"its input {name} would be made with other arguments")
+        if not is_same_attempt(tree.status(name), made, is_data):
+            return Reason("input", f"its input {name} has changed")
+    return None
+
+
+def is_other_data(task, made, planned):
+    """Whether ml_data would be made otherwise now; for training, whichever target it was made
+    for."""
+    ignored = ("output_dir", "test_split_file") if task.stage == "train" else ("output_dir",)
+    return bool(changed_arguments(made.arguments, planned.arguments, ignored + BENCHMARK))
+
+
+def is_same_attempt(status, made, is_data):
+    if status is None:
+        return is_data      # deleted after use
+    return status.stamp == made.stamp or is_data and (status.rebuild or not status.launch)
+
+
+def was_adopted_without(tree, task, parent):
+    """Whether another program made the task's outputs, and this parent was missing when they were
+    adopted: they count as they are, whatever they were made from."""
+    status = tree.status(task.name)
+    return (status is not None and status.reason_kind == "adopted" and status.state == "done"
+            and parent not in status.made_from)
+
+
+def without_unneeded(tasks, why, tree):
+    """Leaves out deleted ml_data, and what adopted results were made from, if nothing that runs
+    needs it."""
+    children = {}
+    for task in tasks:
+        for name in task.parents if task.stage != "collect" else ():
+            children.setdefault(name, []).append(task)
+    runs = {}
+    for task in reversed(tasks):
+        reason, following = why.get(task.name), children.get(task.name, [])
+        adopted = following and all(was_adopted_without(tree, child, task.name)
+                                    for child in following)
+        serves_only_others = reason and (reason.rebuild or reason.kind == "never_run" and adopted)
+        if reason and (not serves_only_others or any(child.name in runs for child in following)):
+            runs[task.name] = reason
+    work = any(task.name in runs for task in tasks if task.stage != "collect")
+    return {task.name: runs[task.name] for task in tasks
+            if task.name in runs and (work or runs[task.name].kind != "follows")}
+
+
+# ---- outputs of other programs, results that would be replaced
+
+def untracked_outputs(tasks, tree):
+    """Returns the names of tasks whose directory holds outputs but no status that this version
+    writes."""
+    found = []
+    for task in tasks:
+        status = tree.status(task.name)
+        if status is None and task.stage != "collect" and holds_outputs(tree.path(task.name)):
+            # a runner that has just started writes its status before its files
+            tree.forget(task.name)
+            status = tree.status(task.name)
+            found += [task.name] if status is None else []
+        elif status is not None and status.is_old and task.stage != "collect":
+            found.append(task.name)
+    return found
+
+
+def holds_outputs(directory):
+    """Whether a directory holds more than a log, claims, and a status that is just being
+    written."""
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return False
+    return any(name != "log.txt" and not name.startswith((".", "stage_status.json"))
+               for name in names)
+
+
+def replaced(tasks, why, tree):
+    """Returns ({stage: number of done results that would be made anew because of other arguments},
+    ['train --epochs: 80 -> not given'])."""
+    kinds = ("parameters", "data")
+    changed = [task for task in tasks if task.name in why and why[task.name].kind in kinds]
+    if not changed:
+        return {}, []
+    counts = {}
+    for task in tasks:
+        status = tree.status(task.name)
+        if (task.name in why and task.stage != "collect" and status and status.state == "done"
+                and why[task.name].kind in kinds + ("follows", "input")):
+            counts[task.stage] = counts.get(task.stage, 0) + 1
+    return counts, differences(changed, tree) or [
+        f"the data of {changed[0].name} would be made with other arguments"]
+
+
+def differences(tasks, tree):
+    """['train --epochs: 80 -> not given'], each once, at most five."""
+    found = []
+    for task in tasks:
+        status = tree.status(task.name)
+        for name, (old, new) in changed_arguments(status.arguments, task.arguments).items():
+            if name not in ("output_dir", "input_data_dir", "input_model_dir") and not (
+                    name == "input_dir" and task.stage == "train"):
+                found.append(f"{task.stage} --{name}: {shown(old)} -> {shown(new)}")
+    return list(dict.fromkeys(found))[:5]
+
+
+def shown(value):
+    return "not given" if value is None else value if isinstance(value, str) else " ".join(value)

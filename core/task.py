@@ -1,0 +1,135 @@
+"""task: one call of a stage script, and how its command line is made from its arguments.
+
+    arguments {"epochs": "5", "input_dir": "ml_data/gCSI-CCLE/split_0"} <-> --epochs 5 --input_dir
+    /out/ml_data/...
+
+A value is a text; a list of texts is an option with several values, an empty list a bare flag;
+the empty name holds what stands before the first option. A path inside OUT is relative to OUT, so
+a results tree that was moved is the same tree, and 'have the arguments changed' compares two dicts.
+"""
+import os
+import shlex
+from typing import Dict, NamedTuple, Optional, Tuple
+
+from core.errors import Refusal
+from core.text import as_text
+
+STAGES = ("preprocess", "train", "trial", "infer", "collect")     # in the order they run
+DIRECTORIES = ("input_dir", "output_dir", "input_data_dir", "input_model_dir", "study")
+# a bare name is in splits/
+SPLIT_FILES = ("train_split_file", "val_split_file", "test_split_file")
+ANYWHERE = ("train_script",)    # a path of a trial that is absolute and compared by its name
+
+
+class Task(NamedTuple):
+    """One call of a stage script. Its name is its output directory, relative to OUT.
+
+    array, index   the row of the plan and the task's place in it; in plan.json the job array and
+                   index
+    run            whether the launch of this plan runs it; reason_kind, reason: why
+    rebuild        it is only made again for what needs it: nothing made from it becomes old
+    """
+    name: str
+    stage: str
+    environment: str = "none"
+    script: str = ""                    # absolute path
+    arguments: Dict[str, object] = {}
+    parents: Tuple[str, ...] = ()       # names of the tasks whose outputs it reads
+    source: str = ""
+    target: str = ""
+    split: Optional[int] = None
+    size: Optional[int] = None
+    labels: Dict[str, object] = {}      # further dimensions of a workflow, {"seed": 3}
+    array: str = ""
+    index: int = 0
+    run: Optional[bool] = None
+    reason_kind: str = ""
+    reason: str = ""
+    rebuild: bool = False
+    model: Optional[str] = None         # these two are filled in when a plan is read
+    y_col_name: Optional[str] = None
+
+
+# ---- arguments -> command line
+
+def command_line(task, out):
+    """Returns [ENV, SCRIPT, ARGS...] with absolute paths, ready to be run from any directory."""
+    return [task.environment, task.script, *argument_list(task.arguments, out)]
+
+
+def argument_list(arguments, out):
+    """Returns the list of arguments that a stage script gets."""
+    found = []
+    # texts that belong to no option first: behind one they would be its values
+    for name, value in sorted(arguments.items(), key=lambda pair: pair[0] != ""):
+        values = [absolute(name, each, out) for each in (value if isinstance(value, list)
+                                                         else [value])]
+        if len(values) == 1 and values[0].startswith("--"):
+            found.append(f"--{name}={values[0]}")   # argparse would take it for an option
+        else:
+            found += ([f"--{name}"] if name else []) + values
+    return found
+
+
+def absolute(name, value, out):
+    """The value, with an absolute path if it names something inside OUT."""
+    inside = name in DIRECTORIES or name in SPLIT_FILES and "/" in value
+    return os.path.normpath(os.path.join(out, value)) if inside else value
+
+
+def task_line(task, out):
+    """Returns the line of a .tasks file; a control character is refused."""
+    return quoted(command_line(task, out))
+
+
+def quoted(line):
+    """Returns a list of texts quoted for a shell, in one line."""
+    # as_text: under LC_ALL=C, Python 3.6 holds a path with an ü as half characters
+    bad = next((text for text in line if not as_text(text).isprintable()), None)
+    if bad is not None:
+        raise Refusal(f"a value holds a line break or another control character: {bad!r}",
+                      "the value without it")
+    return " ".join(map(shlex.quote, line))
+
+
+# ---- command line -> arguments
+
+def read_arguments(line, out):
+    """Returns the arguments of a list of texts: the other direction of argument_list."""
+    found, name = {"": []}, ""
+    for text in line:
+        if text.startswith("--") and len(text) > 2:
+            name, equals, value = text[2:].partition("=")
+            found[name] = [value] if equals else []     # given twice, the last one counts
+        else:
+            found[name].append(text)
+    return {name: relative(name, values, out) for name, values in found.items() if name or values}
+
+
+def relative(name, values, out):
+    """One text or a list of them; paths inside OUT relative to it."""
+    if name in DIRECTORIES or name in SPLIT_FILES:
+        values = [inside(value, out) for value in values]
+    return values[0] if len(values) == 1 else values
+
+
+def inside(path, out):
+    """A path relative to OUT if it is inside OUT, else as it was given."""
+    if path == out:
+        return "."
+    return path[len(out) + 1:] if path.startswith(out.rstrip("/") + "/") else path
+
+
+# ---- comparison
+
+def changed_arguments(old, new, ignored=()):
+    """Returns {name: (old value, new value)} of the arguments that differ; None: not given."""
+    names = [name for name in dict.fromkeys([*old, *new]) if name not in ignored]
+    pairs = {name: (old.get(name), new.get(name)) for name in names}
+    return {name: pair for name, pair in pairs.items()
+            if comparable(name, pair[0]) != comparable(name, pair[1])}
+
+
+def comparable(name, value):
+    """Scripts are compared by name: a model's folder may have been moved."""
+    return os.path.basename(value) if name in ANYWHERE and isinstance(value, str) else value

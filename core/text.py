@@ -1,0 +1,121 @@
+"""tables: what the tables of all workflows share: CSV text, aligned text, quantiles, plurals, how
+they are written.
+
+    rows -> csv_text / aligned -> write_tables
+    values -> finite, quantile
+"""
+import csv
+import io
+import math
+import os
+import sys
+
+from core.errors import FileError, Refusal
+from core.files import write_whole
+
+
+def csv_text(header, rows):
+    """Returns a CSV text; a cell without a finite number is empty, a float has all its digits."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return file.getvalue()
+
+
+def _cell(value):
+    if value is None or isinstance(value, float) and not math.isfinite(value):
+        return ""
+    return repr(value) if isinstance(value, float) else value
+
+
+def aligned(lines):
+    """Returns rows of texts as lines with columns; the first to the left, the others to the
+    right."""
+    lines = [list(map(printable, line)) for line in lines]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return "\n".join("  ".join(text.rjust(width) if at else text.ljust(width)
+                               for at, (text, width) in enumerate(zip(line, widths))).rstrip()
+                     for line in lines)
+
+
+def plural(number, noun):
+    """Returns '1 task' or '3 tasks'."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def finite(values):
+    """Returns the values that are numbers, sorted; nan is left out."""
+    return sorted(value for value in values if value == value)
+
+
+def quantile(values, share):
+    """Returns the quantile of sorted values, interpolated linearly (numpy's default)."""
+    place = share * (len(values) - 1)
+    low = int(place)
+    high = min(low + 1, len(values) - 1)
+    return values[low] + (values[high] - values[low]) * (place - low)
+
+
+def write_tables(output_dir, files):
+    """Writes {file name: text} whole; if the text is None, an old file is removed. Refusal."""
+    try:
+        os.makedirs(output_dir, exist_ok=True)
+        for name, text in files.items():
+            path = os.path.join(output_dir, name)
+            if text is not None:
+                # half a character of a strange file name cannot be written as UTF-8
+                write_whole(path, text.encode("utf-8", "backslashreplace").decode("utf-8"))
+            elif os.path.lexists(path):
+                os.remove(path)
+    except (FileError, OSError) as error:
+        raise Refusal(f"the tables cannot be written: {as_text(str(error))}",
+                      "--output_dir with a directory of your own")
+
+
+def as_text(name):
+    """Returns the name of a file as the text that its bytes are in UTF-8."""
+    try:
+        return os.fsencode(name).decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:      # it was text already
+        return name
+
+
+def printable(text):
+    """Returns text without characters that move the cursor or cannot be written."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+class Output:
+    """Standard output that may be closed or full: then the work goes on, and stderr says so once.
+
+    A closed pipe (`| head`) stays an error: nobody reads any more.
+    """
+
+    def __init__(self, stream):
+        self.stream, self.broken = stream, stream is None
+        self.encoding = getattr(stream, "encoding", None) or "utf-8"
+
+    def write(self, text):
+        text = text.encode(self.encoding, "backslashreplace").decode(self.encoding)
+        return self.attempt(lambda: self.stream.write(text))
+
+    def flush(self):
+        return self.attempt(self.stream.flush) if self.stream else None
+
+    def isatty(self):
+        return not self.broken and self.stream.isatty()
+
+    def attempt(self, action):
+        if self.broken:
+            return None
+        try:
+            return action()
+        except BrokenPipeError:
+            raise
+        except (OSError, ValueError) as error:
+            self.broken = True
+            if sys.stderr is not None:
+                sys.stderr.write(f"standard output cannot be written ({error}); the work goes on "
+                                 "without it\n")
+            return None

@@ -1,0 +1,155 @@
+"""gaps: which results of a tree count, and for each that is missing the task that went wrong.
+
+    results tree -> core/rules.py -> Verdict of a task -> Gap
+
+A task that no plan names (IMPROVE's own scripts wrote it) counts as it is found.
+"""
+import os
+from typing import NamedTuple, Optional
+
+from core import rules
+from core.errors import FileError
+from core.files import exists
+from core.slurm_output import SlurmOutput
+from core.task import STAGES, Task
+from core.text import as_text
+from core.tree import LOG, ResultsTree
+
+STAGE_FILES = {             # without a status, a stage is judged by these: one has to exist
+    "preprocess": ("test_y_data.csv",),
+    "train": ("val_scores.json", "val_y_data_predicted.csv"),
+    "trial": ("trial.json",),
+    "infer": ("test_scores.json", "test_y_data_predicted.csv"),
+}
+FAILURES = ("failed", "interrupted", "unreadable", "incomplete")
+STATE_OF = {"never_run": "waiting", "broken": "unreadable", "unreadable": "unreadable",
+            "files": "incomplete", "failed": "failed", "interrupted": "interrupted",
+            "running": "running"}
+
+
+class Verdict(NamedTuple):
+    """done, or what else a task is.
+
+    failed, interrupted, running: the runner says so; waiting: planned, has not run; stale: what a
+    plan now asks for is another result; unreadable: malformed files; incomplete: its directory
+    lacks files; missing: there is none.
+    """
+    state: str
+    reason: str = ""
+    exit_code: Optional[int] = None
+
+
+class Gap(NamedTuple):
+    """A missing score, and the first task on the way to it that went wrong."""
+    task: Task
+    failed_task: str
+    stage: str
+    state: str
+    reason: str
+    exit_code: Optional[int] = None
+    log: str = ""
+
+
+class Report(NamedTuple):
+    """What a workflow's collector returns; collect_scores.py writes it."""
+    files: dict                     # file name -> text, or None: an old one is removed
+    found: int                      # results with scores
+    gaps: list                      # one Gap per result without
+    text: str                       # the table for the terminal
+    notes: list                     # one sentence each
+    top_files: dict = {}            # file name -> text, written into OUT itself
+
+
+class Tree(ResultsTree):
+    """A results tree and the verdicts on its tasks. Collectors add tasks that no plan names to
+    `tasks`."""
+
+    def __init__(self, out):
+        super().__init__(out)
+        self.plans = [dict(launch.plan, tasks=launch.tasks)
+                      for launch in self.launches or self.dry_launches]
+        self.planned = set(self.tasks)
+        self._why = rules.decide(list(self.tasks.values()), self)
+        self._slurm_output = SlurmOutput(self)
+
+    def verdict(self, name):
+        """Returns the Verdict on a task: done if its outputs are those that the newest plan asks
+        for."""
+        status = self.status(name)
+        if name not in self.planned:
+            return self._verdict_of_unplanned(self.tasks.get(name), status)
+        reason = self._why.get(name)
+        if reason is None:
+            return Verdict("done")
+        state = STATE_OF.get(reason.kind, "stale")
+        if status is not None and state in STATE_OF and state == status.state:
+            return Verdict(state, status.reason, status.exit_code)
+        if state != "waiting":
+            return Verdict(state, reason.text)
+        line = self._slurm_output.of(name)[1]
+        return Verdict(state, f"its job has left no status; it wrote: {line}" if line else
+                       "has not run")
+
+    def _verdict_of_unplanned(self, task, status):
+        if status is not None:
+            changed = status.state == "done" and task and self.changed_files(task.name)
+            if changed:
+                return Verdict("incomplete", f"its {changed[0]} was deleted or changed")
+            unreadable = status.reason_kind in ("broken", "unreadable")
+            return Verdict("unreadable" if unreadable else status.state,
+                           "" if status.state == "done" else status.reason, status.exit_code)
+        files = STAGE_FILES.get(task.stage, ()) if task else ()
+        try:
+            if not files or any(exists(self.path(task.name, file)) for file in files):
+                return Verdict("done")
+        except FileError as error:
+            return Verdict("unreadable", as_text(str(error)))
+        if os.path.isdir(self.path(task.name)):     # a stage makes it before anything else
+            return Verdict("incomplete", f"has no {' and no '.join(files)}")
+        return Verdict("missing", "does not exist")
+
+    def done(self, tasks):
+        """Returns those tasks whose outputs are the ones asked for."""
+        return [task for task in tasks if self.verdict(task.name).state == "done"]
+
+    def add_result(self, data, model, infer, **row):
+        """Adds the three tasks of a result, as IMPROVE's own workflows name them, unless a plan
+        names them."""
+        for task in (Task(data, "preprocess", **row), Task(model, "train", **dict(row, target="")),
+                     Task(infer, "infer", parents=(data, model), **row)):
+            self.tasks.setdefault(task.name, task)
+
+    def gap(self, task, problem=""):
+        """Returns the Gap of a task without a score; problem: why its files cannot be read."""
+        failed, verdict = task, Verdict("unreadable", problem)
+        if not problem:
+            failed, verdict = self._first_wrong(task)
+        return Gap(task, failed.name, failed.stage, verdict.state, verdict.reason,
+                   verdict.exit_code, self._log(failed.name))
+
+    def _first_wrong(self, task):
+        """Returns (task, verdict) of the first stage that failed, else of the first that is not
+        done.
+
+        A task that has not run comes last: deleted ml_data looks as if it had not.
+        """
+        judged = [(each, self.verdict(each.name)) for each in self._ancestors(task)]
+        return min((pair for pair in judged if pair[1].state != "done"), key=lambda pair: (
+            0 if pair[1].state in FAILURES else 1 if pair[1].state in ("running", "stale") else 2))
+
+    def _ancestors(self, task):
+        """Returns the tasks that a task is made from, directly or not, and itself, in the order of
+        stages."""
+        found = [task]
+        for each in found:
+            found += [self.tasks[name] for name in each.parents
+                      if name in self.tasks and self.tasks[name] not in found]
+        return sorted(reversed(found), key=lambda each: STAGES.index(each.stage)
+                      if each.stage in STAGES else len(STAGES))
+
+    def _log(self, name):
+        for file in (LOG, "logs.txt"):      # ours; IMPROVE's brute force
+            path = os.path.join(self.path(name), file)
+            if os.path.lexists(path):
+                return as_text(path)
+        return as_text(self._slurm_output.of(name)[0])

@@ -1,1 +1,0 @@
-"""common: file formats, metrics, tables, reading side by side. Imports nothing of ours."""

@@ -1,0 +1,136 @@
+"""The command line: help, types of values, and mistakes that are answered with what was meant."""
+import json
+import os
+
+from core.task import quoted
+from launcher import options
+from tests.plan_case import TOY, PlanCase
+from tests.support import REPOSITORY, WorkCase, write_benchmark
+
+
+class HelpTest(WorkCase):
+    def test_the_help_of_each_launcher_fits_on_90_lines_of_80_columns(self):
+        for workflow in ("csa", "lca", "hpo"):
+            # also if Python leaves the launcher's folder out of its path
+            ended = self.run_workflow(workflow, "--help", COLUMNS="80", PYTHONSAFEPATH="1")
+            lines = ended.out.splitlines()
+            self.assertEqual((ended.code, [line for line in lines if len(line) > 80]), (0, []))
+            self.assertLessEqual(len(lines), 90, workflow)
+            self.assertGreaterEqual(ended.out.count("\nTo "), 4)
+
+
+class CommandLineTest(PlanCase):
+    def setUp(self):
+        super().setUp()
+        write_benchmark(self.path("raw"), ("A", "B"))
+
+    def test_a_mistake_is_answered_with_what_was_meant(self):
+        self.assert_each_refused([
+            (("--epoch", "3"), "did you mean --epochs?"),
+            (("--partition", "gpu"), "those of sbatch are lines in slurm_templates/site.sbatch"),
+            (("--learning_rate", "0.1"), '--train_args "--learning_rate 0.1"'),
+            (("--tail", "models/A"), "unrecognized arguments"),
+            (("--model", "TOY"), "TOY_preprocess_improve.py does not exist", "upper and lower"),
+            (("--status", "--cancel"), "--status and --cancel are given together"),
+            (("--split", "3-1"), "neither a split number nor a range"),
+            (("--check", "walk"), "invalid choice: 'walk'"),
+            (("--train_args", "--output_dir x"), "--train_args holds --output_dir"),
+            (("--infer_args={'y_col_name': 'auc'}",), "--infer_args holds --y_col_name"),
+            (("--train_args", "{'a': "), "is no list of arguments"),
+            # a variable of the shell is not set
+            (("--status", ""), "--status is followed by an empty text"),
+            (("--status=",), "--status is followed by an empty text"),
+            (("--source", "A", ""), "A is followed by an empty text"),
+            *((("--env", spec), "is no environment")
+              for spec in ("conda", "conda:", "none:x", "two words"))], *TOY)
+
+    def test_a_value_is_read_in_each_way_of_writing(self):
+        for line, wanted in (
+                (("--source", "A,B", "--split", "0,1"), dict(source=["A", "B"], split=[0, 1])),
+                (("--source", "A", "B", "--split", "0-1"), dict(source=["A", "B"], split=[0, 1])),
+                (("--gpus", "0,0,1,1"), dict(gpus=["0", "0", "1", "1"])),
+                (("--dry-run", "--source_datasets", "A"), dict(dry_run=True, source=["A"])),
+                (("--train_args", "--verbose"), dict(train_args={"verbose": []}))):
+            found = vars(self.parsed(*TOY, *line))
+            self.assertEqual({name: found[name] for name in wanted}, wanted)
+
+    def test_the_users_arguments_win_over_ours_in_each_way_of_writing(self):
+        for text in ("--calc_infer_scores=false", "--calc_infer_scores false",
+                     "{'calc_infer_scores': 'false'}"):
+            plan = self.planned("csa", *TOY, "--infer_args", text)
+            self.assertRegex(plan.line("infer/A-B/split_0"), "--calc_infer_scores false$")
+        plan = self.planned("csa", *TOY, "--epochs", "5", "--cuda_name", "cuda:1", "--train_args",
+                            "{'flag': False, 'size': [1, 2]}")
+        self.assertEqual(
+            plan.line("models/A/split_0"), "--input_dir ml_data/A-A/split_0 --output_dir "
+            "models/A/split_0 --y_col_name auc --epochs 5 --cuda_name cuda:1 --flag False "
+            "--size 1 2")
+        self.assertEqual(plan.options.changed["epochs"], 5)
+
+    def test_relative_paths_are_those_of_the_working_directory_then_of_the_models_folder(self):
+        os.makedirs("model/weights")
+        for name in ("model/own.json", "here.json", "relu"):
+            self.write(name, "")
+        found = self.parsed("--model_dir", "model", "--train_args", "--a here.json --b ./weights "
+                            "--c=own.json --d relu --e_dir weights --f nowhere/x --g 0.5 --h raw")
+        self.assertEqual(found.train_args, {
+            "a": self.path("here.json"), "b": self.path("model/weights"),
+            "c": self.path("model/own.json"), "d": "relu", "e_dir": self.path("model/weights"),
+            "f": "nowhere/x", "g": "0.5", "h": "raw"})
+
+    def test_a_path_with_an_umlaut_is_no_control_character_under_any_locale(self):
+        with self.assertRaisesRegex(options.Refusal, "line break"):
+            quoted(["a\nb"])
+        for done in ("0 done already, 5 to run", "5 done already, 0 to run"):
+            ended = self.run_toy("--output_dir", "für", "--source", "A", "--split", "0",
+                                 LC_ALL="C", PYTHONUTF8="0")
+            self.assertIn(done, ended.out, ended)
+
+
+class EnvironmentTest(PlanCase):
+    def test_a_bare_name_or_prefix_is_a_conda_environment(self):
+        for name in ("prefix", "model/packed/conda-meta", "model/graphdrp/bin", "model/moved/bin"):
+            os.makedirs(name)
+        self.write("model/moved/pyvenv.cfg", "")
+        for given, used in (
+                ("graphdrp", "conda:graphdrp"),     # a directory of that name is no environment
+                ("./prefix", f"conda:{self.path('prefix')}"),
+                ("conda:drp", "conda:drp"),
+                ("none", "none"),
+                ("packed", f"conda:{self.path('model/packed')}"),
+                ("moved", f"venv:{self.path('model/moved')}")):
+            self.assertEqual(self.parsed("--model_dir", "model", "--env", given).env, used)
+
+    def test_a_kind_that_a_site_adds_to_run_model_is_an_environment(self):
+        with open(os.path.join(REPOSITORY, "run_model.sh"), encoding="utf-8") as file:
+            text = file.read()
+        self.write("run_model.sh", text.replace("\n    none)", "\n    spack) PYTHONS=(python) ;;"
+                                                "\n    none)"))
+        self.addCleanup(setattr, options, "HERE", options.HERE)
+        options.HERE = self.work
+        self.assertEqual(options.environment("spack:torch"), "spack:torch")
+
+
+class HyperparametersTest(PlanCase):
+    def with_file(self, content, *line):
+        if not os.path.isdir("raw"):
+            write_benchmark(self.path("raw"), ("A", "B"))
+        self.write("best.json", json.dumps(content))
+        return ("csa", *TOY, "--hyperparameters_file", "best.json", *line)
+
+    def test_each_source_is_trained_with_its_own_values_and_the_command_line_wins(self):
+        values = {"A": {"batch_size": 8, "epochs": 9}, "B": {"layers": [64, 32]}}
+        plan = self.planned(*self.with_file({"toy": values}, "--epochs", "3"))
+        found = [plan.line(f"models/{source}/split_0").partition("auc ")[2] for source in "AB"]
+        self.assertEqual(found, ["--batch_size 8 --epochs 3", "--layers 64 32 --epochs 3"])
+
+    def test_a_file_without_an_entry_for_this_model_and_source_is_refused_with_what_it_has(self):
+        for content, part in (
+                ({"TOY": {}, "uno": {}}, "no entry for the model toy\n  try: a file that has one, "
+                 "or leave it out; this one has TOY, uno"),
+                ({"toy": {"a": {}, "B": {}}}, "no entry for toy trained on A\n  try: another "
+                 "--source, or another file; this one has B, a"),
+                ({"toy": []}, "cannot be read"),
+                (3, "cannot be read")):
+            self.assertIn(part, self.refused(*self.with_file(content)))
+        self.assertTrue(self.planned(*self.with_file({"toy": {"A": {}}}, "--source", "A")))

@@ -1,0 +1,64 @@
+"""plan_case: a command line in this process, as far as its plan: nothing is started or written."""
+
+import importlib
+import os
+
+from core.errors import Refusal
+from core.task import argument_list
+from launcher import benchmark
+from launcher import options as command_line
+from tests.support import TOY_MODEL, WorkCase
+
+TOY = ("--model", "toy", "--model_dir", TOY_MODEL, "--input_dir", "raw", "--output_dir", "out")
+
+
+class Planned:
+    """What a command line means: its options, and the Plan that its workflow makes of them."""
+
+    def __init__(self, workflow, line):
+        module = importlib.import_module(f"workflow_{workflow}")
+        self.options = command_line.parse(module.parser(), list(line))
+        self.data = benchmark.read_benchmark(self.options.input_dir, self.options.y_col_name,
+                                             self.options.split_type, self.options.y_data_file)
+        self.plan = module.plan(self.options, self.data)
+        self.tasks = {task.name: task for task in self.plan.tasks}
+        self.notes = [*self.options.notes, *self.plan.notes]
+
+    def names(self, stage):
+        return {task.name for task in self.plan.tasks if task.stage == stage}
+
+    def line(self, name):
+        """The arguments of a task as one text, paths inside OUT relative."""
+        return " ".join(argument_list(self.tasks[name].arguments, ""))
+
+
+class PlanCase(WorkCase):
+    """A test in a directory of its own, which is the working directory of this process."""
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.work)
+
+    def parsed(self, *line, workflow="csa"):
+        module = importlib.import_module(f"workflow_{workflow}")
+        return command_line.parse(module.parser(), list(line))
+
+    def planned(self, workflow, *line):
+        return Planned(workflow, line)
+
+    def refused(self, workflow, *line):
+        """The sentence and the hint with which a command line is refused before anything runs."""
+        try:
+            Planned(workflow, line)
+        except Refusal as refusal:
+            return refusal.text("x")
+        raise AssertionError(f"{line} is not refused")
+
+    def assert_each_refused(self, cases, *more, workflow="csa"):
+        """cases: [(arguments, part of the message...)]"""
+        for line, *parts in cases:
+            with self.subTest(line=line):
+                text = self.refused(workflow, *more, *line)
+                for part in parts:
+                    self.assertIn(part, text)

@@ -1,0 +1,38 @@
+"""test_parameters: an option that a stage took for its opposite is found in its parameter file."""
+import os
+import tempfile
+import unittest
+
+from core import parameters
+
+# improvelib 0.1.0 writes str(dict), also of values that are no literals.
+USED = ("{'input_dir': PosixPath('ml_data'), 'early_stopping': True, 'shuffle': False, 'epochs': 1,"
+        " 'loss': <function mse at 0x7f>, 'note': 'dropout: True', 'last': True}")
+CASES = (       # parameter file, arguments, what was used otherwise
+    (USED, {"early_stopping": "False"}, [("early_stopping", "False", "True")]),
+    (USED, {"last": False, "shuffle": "yes"},
+     [("last", "False", "True"), ("shuffle", "yes", "False")]),
+    (USED, {"early_stopping": True, "shuffle": "n", "last": "1"}, []),    # as given
+    (USED, {"epochs": "0", "input_dir": "false", "dropout": "False", "absent": "False"}, []),
+    (USED, {"early_stopping": "sometimes"}, []),      # neither true nor false
+    ("epochs: 3\nflag: True\n", {"flag": "no"}, [("flag", "no", "True")]),      # of the baseline
+    ("\0{", {"flag": "False"}, []))
+
+
+class UsedOtherwiseTest(unittest.TestCase):
+    def test_true_and_false_are_compared_as_improvelib_reads_them(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(parameters.used_otherwise(folder, {"flag": "False"}), [])  # no file
+            for text, arguments, wanted in CASES:
+                path = os.path.join(folder, "param_log_file.txt")
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(text)
+                self.assertEqual(parameters.used_otherwise(folder, arguments), wanted)
+
+    def test_the_sentence_names_the_option_and_the_remedy(self):
+        self.assertRegex(parameters.otherwise_text([("flag", "False", "True")]),
+                         "--flag False was given, but True was used: .*INI file, .*str2bool")
+
+
+if __name__ == "__main__":
+    unittest.main()
