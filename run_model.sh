@@ -3,7 +3,7 @@
 # run_model.sh: activates one environment, runs tasks in it, leaves a verdict beside their outputs.
 #
 # Usage: bash run_model.sh ENV SCRIPT ARGS...             runs one stage script
-#        bash run_model.sh --task FILE INDEX [COUNT]      runs line INDEX+1 of FILE and COUNT-1 more
+#        bash run_model.sh --task FILE INDEX [COUNT]...   runs line INDEX+1 of FILE, COUNT-1 more
 #        bash run_model.sh --judge ENV SCRIPT ARGS...     judges outputs of another program
 #
 #   A line of FILE is ENV SCRIPT ARGS..., quoted for a shell; an empty line is no task.

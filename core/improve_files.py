@@ -92,11 +92,11 @@ def _table_rows(path, delimiter):
             raise FileError(f"{path}: has no header line")
         yield header
         for row in reader:
-            if row and len(row) != len(header):
+            if len(row) == len(header):
+                yield row
+            elif row:
                 raise FileError(f"{path}: line {reader.line_num} has {len(row)} columns, "
                                 f"the header {len(header)}")
-            if row:
-                yield row
 
 
 def response_rows(path, wanted):
@@ -161,15 +161,18 @@ def read_columns(path, header, converters):
 
 # ---- responses and predictions
 
-def read_responses(path, y_col_name):
+def read_responses(path, y_col_name, all_rows=False):
     """Returns the Responses of a *_y_data.csv file; rows without a response are skipped.
 
-    FileError: no drugs, cell lines or responses.
+    FileError: no drugs, cell lines or responses; with all_rows, a row without a response.
     """
     header = read_table(path, ",")[0]
     names = _response_columns(path, header, y_col_name)
     converters = dict(dict.fromkeys(names, str), **{y_col_name: finite_number})
-    return _responses(path, y_col_name, read_columns(path, header, converters))
+    columns = read_columns(path, header, converters)
+    if all_rows and None in columns[-1]:
+        raise FileError(f"{path}: some rows have no number as {y_col_name}")
+    return _responses(path, y_col_name, columns)
 
 
 def read_benchmark_responses(path, rows, y_col_name):

@@ -12,13 +12,13 @@ import sys
 import time
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from statistics import median
+from math import ceil
 from typing import NamedTuple
 
 from core.errors import Stopped
 from core.files import cores
 from core.task import command_line
-from core.text import plural
+from core.text import plural, quantile
 from core.tree import read_status
 from launcher import launch_files
 from launcher.paths import HERE
@@ -103,18 +103,22 @@ class Campaign:
             self.running[self.threads.submit(process.wait)] = process, elements, slot, time.time()
 
     def _next_batch(self):
-        """The first element that is ready; with it those on the lines behind it, if they are
-        short."""
-        order = min(self.ready)
-        stage, batch = self.elements[order].stage, []
-        recent = self.seconds.get(stage)
-        longest = int(BATCH / max(median(recent), 0.001)) if recent else 1
-        most = max(1, min(len(self.ready) // self.slots, longest))
-        while order in self.ready and len(batch) < most:
-            self.ready.remove(order)
-            batch.append(self.elements[order])
-            order = order[0] + 1, order[1]
-        return batch
+        """The first element that is ready; if it is short, several of the stage of which most
+        are."""
+        stages = {}
+        for order in sorted(self.ready):
+            stages.setdefault(self.elements[order].stage, []).append(order)
+        alike, *_ = stages.values()
+        if self._fit(alike[0]) > 1:
+            alike = max(stages.values(), key=len)
+        batch = alike[:min(self._fit(alike[0]), ceil(len(alike) / (len(self.free) + 1)))]
+        self.ready.difference_update(batch)
+        return [self.elements[order] for order in batch]
+
+    def _fit(self, order):
+        """Returns how many elements like this one take BATCH seconds, at least one."""
+        recent = self.seconds.get(self.elements[order].stage)
+        return max(1, int(BATCH / max(quantile(sorted(recent), 0.5), 0.001))) if recent else 1
 
     def _start(self, elements, slot):
         """One process, in a session of its own: a signal reaches its whole process group."""
@@ -123,9 +127,9 @@ class Campaign:
         environment.pop("SLURM_CPUS_PER_TASK", None)    # of an allocation around this run
         if slot is not None:
             environment["CUDA_VISIBLE_DEVICES"] = slot
-        count = sum(element.count for element in elements)
-        first = elements[0]
-        command = ["bash", RUN_MODEL, "--task", first.task_file, str(first.line), str(count)]
+        command = ["bash", RUN_MODEL, "--task"]
+        for element in elements:
+            command += element.task_file, str(element.line), str(element.count)
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.output,
                                 stderr=self.output, env=environment, start_new_session=True)
 

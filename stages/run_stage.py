@@ -6,7 +6,7 @@ run_model.sh hands over to this file inside the model's environment (`python -I 
 standard library can be imported). Who has a task in hand (runner/claim.py), and whether a stage
 ended well (runner/verdict.py), is decided here and nowhere else; everybody else reads the verdict.
 
-Usage: run_stage.py --task FILE INDEX [COUNT]      lines of a .tasks file
+Usage: run_stage.py --task FILE INDEX [COUNT]      lines of a .tasks file, or of several
        run_stage.py ENV SCRIPT ARGS...             one task
        run_stage.py --judge ENV SCRIPT ARGS...     judges the outputs of another program
        run_stage.py --environment ...              prints the ENV of these tasks

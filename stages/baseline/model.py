@@ -61,9 +61,7 @@ class TrainingError(Exception):
 
 def responses_of(path, y_col_name):
     """Returns the Responses of a *_y_data.csv file; FileError, also if a row has no number."""
-    responses = read_responses(path, y_col_name)
-    if len(responses.values) < sum(1 for _ in read_table(path, ",")[1]):
-        raise FileError(f"{path}: some rows have no number as {y_col_name}")
+    responses = read_responses(path, y_col_name, all_rows=True)
     if max(map(abs, responses.values)) >= LARGEST:
         raise FileError(f"{path}: some {y_col_name} is not within {LARGEST:g}")
     return responses
@@ -169,12 +167,12 @@ def _train_batch(columns, cells, drugs, values, settings):
     of built-in functions), which is what makes pure Python fast enough.
     """
     errors, gathered = _errors(columns, cells, drugs, values)
+    rate = RATE * settings.learning_rate
     ones = [1.0] * len(cells)       # an effect is a factor whose counterpart is always 1
     slopes = [(ones, ones)] + [(of_drugs, of_cells) for of_cells, of_drugs in gathered[1:]]
     for side, indices in enumerate((cells, drugs)):
         # the rows of the batch that share a weight share its step
-        shares = {index: RATE * settings.learning_rate / count
-                  for index, count in Counter(indices).items()}
+        shares = {index: rate / count for index, count in Counter(indices).items()}
         steps = list(map(shares.__getitem__, indices))
         own_errors = list(map(mul, errors, steps))
         pulls = [settings.weight_decay * step for step in steps]

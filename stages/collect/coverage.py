@@ -54,14 +54,16 @@ def _studies(path, rows_of):
     numbers}."""
     header = read_table(path, "\t")[0]
     places = list(map(header.index, identifiers(header)))
-    found = {name: (set(), set(), set()) for name in rows_of}
-    for number, row in response_rows(path, set().union(*rows_of.values())):
-        drug, cell = tuple(sorted(row[place] for place in places[:-1])), row[places[-1]]
-        for name, numbers in rows_of.items():
-            if number in numbers:
-                for names, each in zip(found[name], (drug, cell, (drug, cell))):
-                    names.add(each)
-    return found
+    names_of, pairs = {}, {name: set() for name in rows_of}
+    for name, numbers in rows_of.items():
+        for number in numbers:
+            names_of.setdefault(number, []).append(name)
+    for number, row in response_rows(path, names_of):
+        *drugs, cell = (row[place] for place in places)
+        for name in names_of[number]:
+            pairs[name].add((tuple(sorted(drugs)), cell))
+    return {name: ({drug for drug, _ in found}, {cell for _, cell in found}, found)
+            for name, found in pairs.items()}
 
 
 def coverage_files(found):

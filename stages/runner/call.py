@@ -161,9 +161,6 @@ def read_calls(file, index, count="1"):
             except ValueError:
                 raise Refusal(f"line {number} of {file} is not a task",
                               "run the launcher again, which writes such files")
-    if len({call.task.environment for call in calls}) > 1:
-        raise Refusal(f"line {first + 1} of {file} needs another environment than those behind it",
-                      "a COUNT of lines with one environment")
     if not calls:
         raise Refusal(f"line {first + 1} of {file} is not a task", "the INDEX of another line")
     return calls

@@ -38,9 +38,14 @@ def calls_of(argv):
     """Returns the Calls of a command line. Refusal."""
     if argv[0] != "--task":
         return [read_call(argv)]
-    if len(argv) not in (3, 4):
-        raise Refusal("--task takes FILE INDEX [COUNT]", HELP)
-    return read_calls(*argv[1:])
+    words = argv[1:] if len(argv) != 3 else [*argv[1:], "1"]
+    if not words or len(words) % 3:
+        raise Refusal("--task takes FILE INDEX [COUNT], or several times FILE INDEX COUNT", HELP)
+    calls = [call for lines in zip(*[iter(words)] * 3) for call in read_calls(*lines)]
+    if len({call.task.environment for call in calls}) > 1:
+        raise Refusal("these tasks need several environments, and a runner activates one",
+                      "a COUNT of lines with one environment")
+    return calls
 
 
 def paths(calls):

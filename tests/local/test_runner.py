@@ -35,6 +35,10 @@ class CallsTest(RunnerCase):
         self.assertEqual([self.out_status("out", part)["state"] for part in "abc"],
                          ["done", "failed", "done"])
         self.assertEqual(self.run_model("--task", "a/t.tasks", "01").code, 3)
+        shutil.rmtree(self.path("out"))
+        lines = ["a/t.tasks", "2", "1", "a/t.tasks", "0", "2"]
+        self.assertEqual(self.run_model("--task", *lines).code, 0)
+        self.assertEqual(len({self.out_status("out", part)["pid"] for part in "abc"}), 1)
         self.assertEqual(self.run_model("--task", "a/t.tasks", "1", ALWAYS_EXIT_ZERO="1").code, 0)
 
     def test_a_malformed_call_is_refused_with_a_hint(self):
@@ -43,16 +47,17 @@ class CallsTest(RunnerCase):
         for arguments, settings, sentence, hint in (
                 (("--task", "t.tasks", "3"), {}, "line 4 of t.tasks is not a task", "INDEX of"),
                 (("--task", "t.tasks", "2"), {}, "line 3 of t.tasks is not a task", "again"),
-                (("--task", "t.tasks", "0", "2"), {}, "needs another environment", "COUNT of"),
+                (("--task", "t.tasks", "0", "2"), {}, "these tasks need several environments", "COUNT of"),
                 (("--task", "t.tasks", "0x8"), {}, "INDEX and COUNT are whole numbers", "FILE 0"),
                 (("--task", "none.tasks", "0"), {}, "cannot be read", "a .tasks file"),
                 (("--task",), {}, "--task takes FILE INDEX", "--help"),
+                (("--task", "t.tasks", "0", "1", "t.tasks"), {}, "--task takes FILE", "--help"),
                 (("none", "x.py", "--output_dir", "o"), {"RETRIES": "abc"},
                  "RETRIES is 'abc', not a whole number", "leave it out")):
             with self.subTest(sentence):
                 ended = self.run_model(*arguments, **settings)
                 self.assert_refused(ended, sentence, "\n  try: ", hint)
-        self.assertIn("run_model.sh --task FILE INDEX [COUNT]", self.run_model("--help").out)
+        self.assertIn("run_model.sh --task FILE INDEX [COUNT]...", self.run_model("--help").out)
 
 
 class VerdictTest(RunnerCase):
