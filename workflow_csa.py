@@ -16,7 +16,6 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # also under PYTHONSAFEPATH
 import launcher.check_python  # noqa: F401  (first: a sentence instead of a SyntaxError)
-from core.errors import Refusal
 from launcher import benchmark, config_file, improve_stages, launch
 from launcher import options as command_line
 from launcher.tasks import Plan, Row
@@ -54,61 +53,40 @@ def plan(options, data):
     """Returns the Plan of the analysis, parents before children; Refusal."""
     sources, notes = benchmark.choose_sources(options, data)
     targets = benchmark.choose_studies(options.target, data, "--target")
+    command_line.check_hyperparameters(options, sources)
     pairs = [(source, split) for source in sources
              for split in benchmark.choose_splits(options.split, source, data)]
-    tasks = [task for position in range(len(targets))
-             for task in tasks_at(position, pairs, targets, options, data)]
-    if not tasks:
-        raise Refusal("nothing to run: no source has a target",
-                      "other --source and --target, or no --only_cross_study")
-    command_line.check_hyperparameters(options, sources)
+    targets_of = {source: [target for target in targets if not options.only_cross_study
+                           or target not in benchmark.members_of(source, data)]
+                  for source in sources}
+    tasks = []
+    for position in range(len(targets)):
+        rows = [Row(index, source, targets_of[source][position], split)
+                for index, (source, split) in enumerate(pairs)
+                if position < len(targets_of[source])]
+        tasks += [preprocess(row, "preprocess_{}".format(position), options, data) for row in rows]
+        if position == 0:   # the data made for any target will do
+            tasks += [improve_stages.train(options, row._replace(target=""), "train",
+                                           model_name(row), name("ml_data", row)) for row in rows]
+        array = "infer_{}".format(position)
+        tasks += [improve_stages.infer(options, row, array, name("infer", row),
+                                       name("ml_data", row), model_name(row)) for row in rows]
     return Plan(tasks, benchmark.merged_files(data, pairs), notes)
 
 
-def tasks_at(position, pairs, targets, options, data):
-    """The tasks for the target at this position in each source's list: preprocess, train (with the
-    first), infer."""
-    rows = []
-    for index, (source, split) in enumerate(pairs):
-        members = benchmark.members_of(source, data)
-        own = [target for target in targets
-               if not (options.only_cross_study and target in members)]
-        if position < len(own):
-            rows.append(Row(index, source, own[position], split))
-    stages = (preprocess, train, infer) if position == 0 else (preprocess, infer)
-    return [stage(row, position, options, data) for stage in stages for row in rows]
-
-
-def preprocess(row, position, options, data):
-    """One task: the data of a source's split, with a target to be tested on."""
+def preprocess(row, array, options, data):
+    """One task: the data of a source's split, with a target to be tested on: within a study the
+    test part of the split, also if it is one of several in the source; across studies all of it."""
     parts = [benchmark.part_file(data, row.source, row.split, part) for part in ("train", "val")]
-    return improve_stages.preprocess(options, data, row, "preprocess_{}".format(position),
-                                     ml_data_name(row), parts + [test_file(row, data)])
+    is_within = row.target in benchmark.members_of(row.source, data)
+    test = (benchmark.part_file(data, row.target, row.split, "test") if is_within
+            else row.target + "_all.txt")
+    return improve_stages.preprocess(options, data, row, array, name("ml_data", row),
+                                     parts + [test])
 
 
-def train(row, position, options, data):
-    """One task: a model of a source's split. The data made for any target will do."""
-    return improve_stages.train(options, row._replace(target=""), "train", model_name(row),
-                                ml_data_name(row))
-
-
-def infer(row, position, options, data):
-    """One task: what that model predicts for a target."""
-    name = "infer/{}-{}/split_{}".format(row.source, row.target, row.split)
-    return improve_stages.infer(options, row, "infer_{}".format(position), name, ml_data_name(row),
-                                model_name(row))
-
-
-def test_file(row, data):
-    """Within a study the test part of the split, also if it is one of several in the source; across
-    studies the whole target."""
-    if row.target in benchmark.members_of(row.source, data):
-        return benchmark.part_file(data, row.target, row.split, "test")
-    return row.target + "_all.txt"
-
-
-def ml_data_name(row):
-    return "ml_data/{}-{}/split_{}".format(row.source, row.target, row.split)
+def name(kind, row):
+    return "{}/{}-{}/split_{}".format(kind, row.source, row.target, row.split)
 
 
 def model_name(row):

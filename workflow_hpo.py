@@ -28,6 +28,7 @@ from core import metrics
 from core.errors import FileError, Refusal
 from core.files import read_json
 from core.task import Task, argument_list
+from core.text import plural
 from launcher import benchmark, improve_stages, launch
 from launcher import options as command_line
 from launcher.paths import HERE, model_script
@@ -51,7 +52,6 @@ Exit code: 0 done, 1 some task failed, 2 refused before anything was started.
 HPO_TRIAL = os.path.join(HERE, "stages", "hpo_trial.py")
 STAGES = ("preprocess", "train", "trial")
 IMPROVES_SPACE = "hpo_deephyper_hyperparameters.json"   # IMPROVE's default for hyperparameter_file
-AT_A_TIME = 4   # trials: a fifth of the default 20, since each learns from the finished ones
 
 
 def metric(text):
@@ -81,7 +81,8 @@ def parser():
     made = command_line.shared_parser("hpo", __doc__.partition("\n")[0], EPILOG,
                                       ("preprocess", "trial"), "hyperparameter optimization",
                                       OPTIONS)
-    made.set_defaults(split=[[0]], max_running=AT_A_TIME)
+    # a fifth of the default 20 trials at a time, since each learns from the finished ones
+    made.set_defaults(split=[[0]], max_running=4)
     return made
 
 
@@ -91,6 +92,9 @@ def plan(options, data):
     """Preprocessing and trials of every source, each in its own arrays; raises Refusal."""
     entries = read_space(options)
     sources, notes = benchmark.choose_sources(options, data)
+    trials = min(options.max_evals, space.space_size(entries))
+    if trials < options.max_evals:
+        notes += ["the search space has only {}".format(plural(trials, "point"))]
     tasks, once, used = [], {}, []
     for position, source in enumerate(sources):
         splits = benchmark.choose_splits(options.split, source, data)
@@ -98,7 +102,7 @@ def plan(options, data):
         rows = [Row(index, source, source, split) for index, split in enumerate(splits)]
         tasks += [preprocess(row, position, options, data) for row in rows]
         tasks += [trial(number, position, source, splits, options)
-                  for number in range(options.max_evals)]
+                  for number in range(trials)]
         once.update(study_file(options, source, splits, entries))
     return Plan(tasks, benchmark.merged_files(data, used), notes, once)
 
@@ -133,9 +137,9 @@ def read_space(options):
     It is in --hyperparameter_file, else IMPROVE's file beside the INI file, else the model's own.
     """
     folder = os.path.dirname(options.config_file or "")
-    places = (options.hyperparameter_file, folder and os.path.join(folder, IMPROVES_SPACE),
+    places = (options.hyperparameter_file or "", folder and os.path.join(folder, IMPROVES_SPACE),
               os.path.join(options.model_dir, options.model + "_hyperparameters.json"))
-    path = next((place for place in places if place and os.path.isfile(place)), None)
+    path = next(filter(os.path.isfile, places), None)
     if path is None:
         raise Refusal("there is no search space {}".format(places[-1]),
                       "--hyperparameter_file with the space of this model")
@@ -152,8 +156,7 @@ def train_args_of_trials(options):
     """The same and, for --check, each parameter with its choices, or its bounds and default."""
     found = train_args(options)
     for entry in read_space(options):
-        values = entry.get("choices") or [entry[key] for key in ("min", "default", "max")
-                                          if key in entry]
+        values = entry.get("choices") or [entry[key] for key in ("min", "default", "max")]
         found[entry["name"]] = list(map(str, values))
     return found
 
@@ -161,7 +164,7 @@ def train_args_of_trials(options):
 def study_file(options, source, splits, entries):
     """{name in OUT: text} of a study.json to create, {} if it exists; raises Refusal if OUT holds
     another study, whose trials cannot be compared with these."""
-    study = {"source": source, "val_metric": options.val_metric, "search": options.search,
+    study = {"val_metric": options.val_metric, "search": options.search,
              "seed": options.seed, "split_type": options.split_type, "splits": splits,
              "preprocess_args": argument_list(options.preprocess_args, options.output_dir),
              "train_args": argument_list(train_args(options), options.output_dir),
@@ -170,7 +173,7 @@ def study_file(options, source, splits, entries):
     path = os.path.join(options.output_dir, name)
     if not os.path.lexists(path):
         return {name: json.dumps(study, indent=1) + "\n"}
-    differ = differences(read_study(path), study)
+    differ = differences(path, study)
     if differ:
         raise Refusal(
             "{} is of another search: {}".format(path, "; ".join(differ)),
@@ -179,33 +182,22 @@ def study_file(options, source, splits, entries):
     return {}
 
 
-def read_study(path):
-    """The dict in a study.json; {} if it is malformed."""
+def differences(path, study):
+    """['val_metric: mse -> r2'] between the study in a file and another; [] if they are equal."""
     try:
-        study = dict(read_json(path))
-        study["space"] = space.normalise_space(study["space"])
-    except (FileError, Refusal, KeyError, TypeError, ValueError):
-        return {}
-    if "train_words" in study:      # its name until November 2026
-        study["train_args"] = study.pop("train_words")
-    return study
-
-
-def differences(old, new):
-    """['val_metric: mse -> r2', 'space: learning_rate'] of two studies; [] if they are equal."""
-    if not old:
+        old, new = flat(read_json(path)), flat(study)
+        old.setdefault("train_args", old.get("train_words"))    # its name until November 2026
+    except (FileError, KeyError, TypeError, ValueError):
         return ["it is malformed"]
-    found = ["{}: {} -> {}".format(key, shown(old.get(key)), shown(new[key]))
-             for key in new if key != "space" and old.get(key) != new[key]]
-    before, after = old["space"], new["space"]
-    names = [entry["name"] for entry in before + after if (entry in before) != (entry in after)]
-    if before != after:
-        found.append("space: " + (", ".join(dict.fromkeys(names)) or "another order"))
+    return ["{}: {} -> {}".format(key, old.get(key), new[key])
+            for key in new if old.get(key) != new[key]]
+
+
+def flat(study):
+    """The dict of a study with each parameter of its space as a key of its own."""
+    found = dict(study, space=[entry["name"] for entry in study["space"]])
+    found.update(("space: " + entry["name"], entry) for entry in study["space"])
     return found
-
-
-def shown(value):
-    return " ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
 
 
 def main(argv=None):

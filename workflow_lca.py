@@ -37,10 +37,11 @@ Exit code: 0 done, 1 some task failed, 2 refused before anything was started.
 """
 STAGES = ("preprocess", "train", "infer")
 MIN_SIZE = 128   # rows; IMPROVE's own default
+SMALLEST = 2     # rows; one leaves nothing to learn from
 OPTIONS = [
     command_line.option("lc_sizes", "number of sizes (10)", type=command_line.positive, default=10),
-    command_line.option("min_size", "smallest size ({} rows; an eighth of a small study)".format(
-        MIN_SIZE), type=command_line.positive),
+    command_line.option("min_size", "smallest size (128 rows; an eighth of a small study)",
+                        type=command_line.positive),
     command_line.option("max_size", "largest size (all rows)", type=command_line.positive),
     command_line.option("lc_step_scale", "equal factors, equal steps, or powers (log)",
                         choices=subsets.SCALES, default="log"),
@@ -61,29 +62,21 @@ def plan(options, data):
     """Returns the Plan of the analysis with the split files that it needs; Refusal."""
     subsets_of = existing_subsets if options.lca_splits_dir else made_subsets
     paths, files, notes = subsets_of(options, data)
-    rows = [Row(index, source, source, split, size)
-            for index, (source, split, size) in enumerate(paths)]
-    command_line.check_hyperparameters(options, [row.source for row in rows])
-    files.update(benchmark.merged_files(data, dict.fromkeys((row.source, row.split)
-                                                            for row in rows)))
-    tasks = [preprocess(row, path, options, data) for row, path in zip(rows, paths.values())]
-    tasks += [improve_stages.train(options, row, "train", task_name("models", row),
-                                   task_name("ml_data", row)) for row in rows]
-    tasks += [improve_stages.infer(options, row, "infer", task_name("infer", row),
-                                   task_name("ml_data", row), task_name("models", row))
-              for row in rows]
-    return Plan(tasks, files, notes)
+    command_line.check_hyperparameters(options, [source for source, _, _ in paths])
+    files.update(benchmark.merged_files(data, dict.fromkeys(key[:2] for key in paths)))
+    rows = [tasks_of(Row(index, source, source, split, size), path, options, data)
+            for index, ((source, split, size), path) in enumerate(paths.items())]
+    return Plan([task for stage in zip(*rows) for task in stage], files, notes)
 
 
-def preprocess(row, path, options, data):
-    """One task: the data of a subset; validation and test stay whole."""
-    whole = [benchmark.part_file(data, row.source, row.split, part) for part in ("val", "test")]
-    return improve_stages.preprocess(options, data, row, "preprocess", task_name("ml_data", row),
-                                     [path] + whole)
-
-
-def task_name(kind, row):
-    return "{}/{}/split_{}/sz_{}".format(row.source, kind, row.split, row.size)
+def tasks_of(row, path, options, data):
+    """The three tasks of a subset; validation and test parts stay whole."""
+    ml_data, model, infer = ("{}/{}/split_{}/sz_{}".format(row.source, kind, row.split, row.size)
+                             for kind in ("ml_data", "models", "infer"))
+    parts = [benchmark.part_file(data, row.source, row.split, part) for part in ("val", "test")]
+    return (improve_stages.preprocess(options, data, row, "preprocess", ml_data, [path] + parts),
+            improve_stages.train(options, row, "train", model, ml_data),
+            improve_stages.infer(options, row, "infer", infer, ml_data, model))
 
 
 # ---- subsets: {(source, split, size): path}, {name in OUT: text} of files to write, notes
@@ -97,10 +90,10 @@ def made_subsets(options, data):
         # Sizes come from all splits of a study, so that they do not depend on the splits chosen.
         rows = {split: benchmark.part_ids(data, source, split, "train")
                 for split in benchmark.choose_splits(None, source, data)}
-        for split, ids in rows.items():
-            subsets.check_ids(ids, known, benchmark.part_file(data, source, split, "train"))
-        steps = steps_of(options, source, min(map(len, rows.values())), notes)
+        steps = steps_of(options, source, min(map(len, rows.values())))
         for split in benchmark.choose_splits(options.split, source, data):
+            subsets.check_ids(rows[split], known,
+                              benchmark.part_file(data, source, split, "train"))
             order = subsets.shuffled(rows[split], options.seed, source, split)
             if not (options.max_size or options.lc_sizes_arr):
                 steps[-1] = len(order)      # the whole split; some have a row more than others
@@ -112,39 +105,33 @@ def made_subsets(options, data):
     return paths, files, notes
 
 
-def steps_of(options, source, count, notes):
+def steps_of(options, source, count):
     """The sizes for a study whose training splits have so many rows (or one more)."""
-    smallest, largest = options.min_size or MIN_SIZE, options.max_size or count
-    if not options.lc_sizes_arr and options.min_size is None and smallest > largest // 2:
-        smallest = max(subsets.SMALLEST, largest // 8)
-        notes.append("{}: --min_size {} instead of {}, since its training split has {} rows".format(
-            source, smallest, MIN_SIZE, count))
-    given = options.lc_sizes_arr or [smallest]
-    named = "--lc_sizes_arr" if options.lc_sizes_arr else "--min_size"
-    for option, size, most in (("--max_size", largest, count), (named, max(given), largest)):
-        if size > most:
-            raise Refusal("{} {} is larger than the {} rows of {}".format(
-                option, size, most, source), "{} {} or less".format(option, most))
-    if options.lc_sizes_arr:
-        return sorted(given)
-    steps = subsets.sizes(smallest, largest, options.lc_sizes, options.lc_step_scale)
-    subsets.check_sizes(steps, source, options.lc_sizes, smallest, options.lc_step_scale)
-    return steps
+    given, largest = options.lc_sizes_arr, min(options.max_size or count, count)
+    smallest = options.min_size or (
+        MIN_SIZE if MIN_SIZE <= largest // 2 else max(SMALLEST, largest // 8))
+    for size in given or [options.max_size or 0, smallest]:
+        if size > largest:
+            raise Refusal("a size of {} rows is more than the {} of {}".format(
+                size, largest, source), "sizes of {} or less".format(largest))
+    return sorted(given or subsets.sizes(smallest, largest, options.lc_sizes,
+                                         options.lc_step_scale))
 
 
 def existing_subsets(options, data):
     """The subsets in --lca_splits_dir, checked."""
-    found = subsets.find_subset_files(options.lca_splits_dir, options.split_type)
+    found, paths = subsets.find_subset_files(options.lca_splits_dir), {}
     known = subsets.responses(data.response_file, options.y_col_name)
-    paths = {}
-    for source in benchmark.choose_studies(options.source or sorted(found), data, "--source"):
-        for split in options.split or sorted(found.get(source, ())):
-            if split not in found.get(source, ()):
+    for source in options.source or sorted({source for source, _, _ in found}):
+        for split in options.split or ["K"]:    # K: any split
+            own = {key: path for key, path in found.items()
+                   if key[0] == source and split in (key[1], "K")}
+            if not own:
                 raise Refusal("{} has no file {}_split_{}_sz_N.txt".format(
                     options.lca_splits_dir, source, split), "--source and --split of its files")
-            for size, path in sorted(found[source][split].items()):
-                subsets.check_ids(subsets.read_ids(path), known, path)
-                paths[source, split, size] = path
+            paths.update(own)
+    for path in paths.values():
+        subsets.check_ids(subsets.read_ids(path), known, path)
     return paths, {}, []
 
 

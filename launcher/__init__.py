@@ -2,7 +2,7 @@
 
 what to run    options, config_file, paths -> benchmark, subsets, demo_data -> improve_stages, tasks
 a launch       launch -> planning, changed_data -> launch_files, templates -> slurm or local
-before, after  check, tiny_run (--check); queue, status (--status, --cancel, --wait); announce
+before, after  check (--check); queue, status (--status, --cancel, --wait); announce
 """
 
 __version__ = "2.0"

@@ -7,9 +7,8 @@ import sys
 from collections import Counter
 
 from core import rules
-from core.task import task_line
 from core.text import plural
-from launcher import launch_files, slurm, templates
+from launcher import slurm, templates
 from launcher.paths import HERE
 
 FEWER = "the same command later; --tasks_per_job K or --fuse queues fewer jobs"
@@ -34,29 +33,16 @@ def print_plan(workflow, tasks, why, notes, options):
 
 
 def print_dry_run(workflow, arrays, directory, options):
-    """What would be submitted, to be pasted into bash, and the first task of each stage; returns
-    0."""
+    """The arrays, for Slurm as commands that can be pasted into bash; returns 0."""
     print(f"dry run: everything is written in {directory}, nothing is started")
-    first_of = {}
     for array in arrays:
-        parents = ", ".join(array.parents)
-        waits = f", waits for {parents} ({array.dependency})" if parents else ""
-        print(f"  {array.name}: {sized(array)}, "
-              f"{os.path.relpath(array.template, templates.DIRECTORY)}{waits}")
-        for task in array.tasks:
-            first_of.setdefault(task.stage, task)
-        # a broken template is found on a laptop, too
-        launch_files.render_one(workflow.name, array, directory, options)
-    for stage, task in first_of.items():
-        print(f"first {stage}:\n  {task_line(task, options.output_dir)}")
-    if options.executor == "slurm":
-        print("to submit by hand, in bash:")
-        for array in arrays:
-            print(f"  {submission(array, arrays, directory)}   # {sized(array)}")
-    if arrays:
-        first = os.path.join(directory, arrays[0].name + ".tasks")
-        print(f"one task by hand:\n  bash {shlex.quote(os.path.join(HERE, 'run_model.sh'))} --task "
-              f"{shlex.quote(first)} " f"{min(arrays[0].lines)}")
+        start = (submission(array, arrays, directory) + "   #" if options.executor == "slurm"
+                 else f"{array.name}:")
+        template = os.path.relpath(array.template, templates.DIRECTORY)
+        print(f"  {start} {sized(array)}, {template}")
+    first = os.path.join(directory, arrays[0].name + ".tasks")
+    print(f"one task by hand:\n  bash {shlex.quote(os.path.join(HERE, 'run_model.sh'))} --task "
+          f"{shlex.quote(first)} {min(arrays[0].lines)}")
     return 0
 
 

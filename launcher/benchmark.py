@@ -10,26 +10,27 @@ OUT/merged_splits/.
 """
 import os
 import re
-from typing import Dict, NamedTuple, Tuple
+from typing import NamedTuple
 
 from core.errors import Refusal
 from core.text import as_text
 from launcher import subsets
 
 SPLIT_TYPES = ("split", "cell", "drug")     # as the files name them; split: rows at random
-SPLIT_FILE = re.compile(r"(.+)_(split|cell|drug)_(0|[1-9]\d*)_(train|val|test)\.txt$")
-ALL_FILE = re.compile(r"(.+)_all\.txt$")
+# A study's name becomes a directory and an argument; macOS leaves a ._A_all.txt beside A_all.txt.
+SPLIT_FILE = re.compile(
+    r"([^.-].*)_(?:all|(split|cell|drug)_(0|[1-9]\d*)_(?:train|val|test))\.txt$")
 MARKER = "SYNTHETIC_DATA.txt"   # beside splits/ in data that launcher/demo_data.py has made
 RAW_DATA = "--input_dir DIR, the benchmark's raw_data with splits/ and y_data/ in it"
 
 
 class Benchmark(NamedTuple):
-    """A benchmark's raw_data: its directory, and each study's splits of this type."""
+    """A benchmark's raw_data. studies: {name: numbers of its splits of this type}"""
     directory: str
-    studies: Dict[str, Tuple[int, ...]]
+    studies: dict
     synthetic: bool
-    split_type: str = "split"
-    y_data_file: str = "response.tsv"
+    split_type: str
+    y_data_file: str
 
     def split_file(self, name):
         return f"{self.directory}/splits/{name}"
@@ -41,16 +42,12 @@ class Benchmark(NamedTuple):
 
 def is_demo_data(directory):
     """Says whether a raw_data directory holds the synthetic benchmark."""
-    return os.path.isfile(os.path.join(directory, MARKER))
+    return os.path.isfile(f"{directory}/{MARKER}")
 
 
 def read_benchmark(directory, y_col_name, split_type="split", y_data_file=None):
     """Reads the names in splits/ and the header of the response file; Refusal."""
-    if os.path.isfile(os.path.join(directory, "train_y_data.csv")):
-        # IMPROVE's own hyperparameter search trains on such a folder.
-        raise Refusal(f"--input_dir {directory} is preprocessed data, and preprocessing is a task",
-                      "--input_dir with the benchmark's raw_data, and its --source and --split")
-    splits = os.path.join(directory, "splits")
+    splits = f"{directory}/splits"
     try:
         names = sorted(os.listdir(splits))
     except OSError as error:
@@ -66,17 +63,15 @@ def read_benchmark(directory, y_col_name, split_type="split", y_data_file=None):
 
 
 def studies_of(names, split_type="split"):
-    """Returns {study: numbers of its splits of this type}. Other files are ignored, hidden ones too
-    (macOS leaves a ._A_all.txt beside each A_all.txt)."""
+    """Returns {study: numbers of its splits of this type}; other files are ignored."""
     found = {}
     for name in names:
-        split, whole = SPLIT_FILE.match(name), ALL_FILE.match(name)
-        # a study's name becomes a directory and an argument
-        if name.startswith((".", "-")) or not as_text(name).isprintable() or not (split or whole):
-            continue
-        numbers = found.setdefault((split or whole).group(1), set())
-        if split and split.group(2) == split_type:
-            numbers.add(int(split.group(3)))
+        match = SPLIT_FILE.match(name)
+        if match and as_text(name).isprintable():
+            study, kind, number = match.groups()
+            numbers = found.setdefault(study, set())
+            if kind == split_type:
+                numbers.add(int(number))
     return {study: tuple(sorted(numbers)) for study, numbers in sorted(found.items())}
 
 
@@ -96,21 +91,18 @@ def check_response(data, y_col_name):
 
 
 def choose_studies(wanted, benchmark, option):
-    """Returns the studies named by an option, in order and once each; all if none is named."""
+    """Returns the studies named by an option, in order; all if none is named. Refusal."""
     for name in wanted or ():
         if name not in benchmark.studies:
             raise Refusal(f"study {name!r} of {option} is not in {benchmark.split_file('')}",
                           f"one of {', '.join(benchmark.studies)}")
-    return list(dict.fromkeys(wanted or benchmark.studies))
+    return list(wanted or benchmark.studies)
 
 
 def choose_sources(options, data):
     """Returns (sources, notes): of --source, else all with splits; a note names the others."""
     for source in options.source or ():
-        members = members_of(source, data)
-        choose_studies(members, data, "--source")
-        if len(set(members)) < len(members):
-            raise Refusal(f"{source!r} of --source names a study twice", "each study once")
+        choose_studies(members_of(source, data), data, "--source")
     if options.source:
         return options.source, []
     sources = [study for study, numbers in data.studies.items() if numbers]
@@ -149,13 +141,12 @@ def part_file(data, source, split, part):
 
 def part_ids(data, source, split, part):
     """Returns the row numbers of a part, of all studies of a joint source in turn; Refusal."""
-    paths = [data.split_file(f"{study}_{data.split_type}_{split}_{part}.txt")
-             for study in members_of(source, data)]
-    ids = [row for path in paths for row in subsets.read_ids(path)]
+    ids = []
+    for study in members_of(source, data):
+        ids += subsets.read_ids(data.split_file(part_file(data, study, split, part)))
     if len(set(ids)) < len(ids):
-        raise Refusal(
-            f"the studies of {source} share rows of {data.y_data_file}: {', '.join(paths)}",
-            "studies of different rows")
+        raise Refusal(f"the studies of {source} share rows of {data.y_data_file}",
+                      "studies of different rows")
     return ids
 
 
@@ -172,7 +163,7 @@ def check_split_files(names, data, model_dir):
     for name in names:
         if "/" in name:     # one that the launcher makes or has read
             continue
-        path, shadow = data.split_file(name), os.path.join(model_dir, name)
+        path, shadow = data.split_file(name), f"{model_dir}/{name}"
         if not os.access(path, os.R_OK):
             raise Refusal(f"split file {path} cannot be read",
                           "choose other studies or splits, or add the file")

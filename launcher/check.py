@@ -3,25 +3,32 @@
     options -> one line a check: ok, wrong and a hint, or not checked and why -> exit code 0 or 2
 
 Each check calls what a launch calls and catches its Refusal, so that later checks are made, too.
---check run goes on with one small task of each stage (tiny_run).
+--check run goes on with one task of each stage, on some rows and in a temporary folder. It runs on
+this machine, also if the campaign is for Slurm.
 """
+import argparse
 import difflib
+import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
 
-from core import rules
 from core.errors import Refusal
-from core.task import DIRECTORIES, SPLIT_FILES, argument_list
+from core.files import cores, read_json, write_whole
+from core.slurm_output import tail
+from core.task import DIRECTORIES, SPLIT_FILES, argument_list, command_line
 from core.text import plural
-from core.tree import ResultsTree
-from launcher import changed_data, launch_files, planning, slurm, tiny_run
-from launcher.paths import HERE, MODEL_STAGES, check_output_dir, model_script
+from core.tree import Status, read_status
+from launcher import launch_files, planning, slurm, subsets
+from launcher.paths import MODEL_STAGES, check_output_dir, model_script, run_model
 
 TIME_LIMIT = 300        # seconds: a first import of torch from a slow disk takes minutes
 NOT_IMPORTED = 99       # exit code of stages/stage_help.py
+ROWS = 2000             # at most, of each split file: many batches of any usual size
+BATCHES = 8             # full ones, if a task names its batch size
+LOG_LINES = 20
 FLAG = re.compile(r"(?<![\w-])--([A-Za-z][\w-]*)")
 
 
@@ -33,17 +40,18 @@ def show(workflow, options):
     """Prints a line a check; returns the exit code."""
     with tempfile.TemporaryDirectory(prefix="check.") as scratch:
         checks = Checks(workflow, options, os.path.realpath(scratch))
-        checks.line("output directory", checks.output_directory)
-        checks.line("executor", checks.executor)
+        checks.line("output directory", check_output_dir, options.output_dir)
+        checks.line("executor", planning.choose_executor, options)
         checks.line("environment", checks.environment)
         checks.line("benchmark", checks.benchmark)
         checks.line("studies and splits", checks.studies_and_splits)
-        for stage in checks.stages:
-            checks.line(f"options of {stage}", checks.options_of, stage)
+        for stage in MODEL_STAGES:
+            if stage in workflow.stages:
+                checks.line(f"options of {stage}", checks.options_of, stage)
         checks.line("results tree", checks.results_tree)
         checks.line("templates", checks.templates)
-        if options.check == "run":
-            checks.run_tiny()
+        if options.check == "run" and checks.tasks:
+            checks.run_small()
     counts = [f"{checks.kinds.count(kind)} {kind}" for kind in ("ok", "wrong", "not checked")]
     print(f"{workflow.program}: {len(checks.kinds)} checks: {', '.join(counts)}; "
           "no task of the campaign was started")
@@ -58,9 +66,8 @@ class Checks:
 
     def __init__(self, workflow, options, scratch):
         self.workflow, self.options, self.scratch, self.kinds = workflow, options, scratch, []
-        self.data = self.tasks = self.why = None
+        self.data = self.tasks = None
         self.epochs = {}    # {"epochs": "1"} if train has this option
-        self.stages = [stage for stage in MODEL_STAGES if stage in workflow.stages]
 
     def line(self, name, call, *given):
         """Makes a check and prints its line; returns whether it is ok. call(*given) -> a remark"""
@@ -74,25 +81,17 @@ class Checks:
         print(f"{name:<21} {text}", flush=True)
         return kind == "ok"
 
-    def output_directory(self):
-        check_output_dir(self.options.output_dir)
-        return self.options.output_dir
-
-    def executor(self):
-        planning.choose_executor(self.options)
-        return self.options.executor
-
     def environment(self):
-        notes = len(self.options.notes)
+        self.options.notes = []
         planning.check_environment(self.options)
-        if len(self.options.notes) > notes:
-            raise NotChecked(self.options.notes.pop())
+        if self.options.notes:
+            raise NotChecked(self.options.notes[0])
         return self.options.env
 
     def benchmark(self):
         options = self.options
         if options.demo and not os.path.isdir(options.input_dir):
-            options.input_dir = os.path.join(self.scratch, "demo_data")
+            options.input_dir = f"{self.scratch}/demo_data"
         self.data = planning.find_data(options)
         return f"{options.y_col_name} of {', '.join(self.data.studies)}"
 
@@ -105,8 +104,8 @@ class Checks:
 
     def options_of(self, stage):
         """Asks the script itself whether it takes the arguments of its tasks."""
-        calls = [task.arguments for task in self.tasks or () if task.stage == stage]
-        calls = calls or [getattr(self.options, f"{stage}_args")]
+        calls = [getattr(self.options, f"{stage}_args"),
+                 *(task.arguments for task in self.tasks or () if task.stage == stage)]
         if stage == "train":
             calls.append(self.workflow.train_args(self.options))
         names = dict.fromkeys(name for call in calls for name in call if name)
@@ -119,64 +118,36 @@ class Checks:
     def results_tree(self):
         if self.tasks is None:
             raise NotChecked("it needs the studies and splits")
-        options, tree = self.options, ResultsTree(self.options.output_dir)
-        planning.refuse_other_owner(tree, self.workflow, options)
-        if options.adopt:
+        if self.options.adopt:
             raise NotChecked("--adopt judges the outputs when the run begins")
-        planning.adopt(self.tasks, tree, options)
-        changed_data.refuse(changed_data.take(self.data, tree), self.tasks, tree, options)
-        self.why = rules.decide(self.tasks, tree, options.redo)
-        counts, differences = rules.replaced(self.tasks, self.why, tree)
-        if counts and not options.replace:
-            raise Refusal(f"{'; '.join(differences)}: finished results would be replaced",
-                          "--replace, or another --output_dir")
-        done = len(self.tasks) - len(self.why)
-        return f"{plural(done, 'task')} done, {len(self.why)} to run, tables included"
+        tree, why, _ = planning.look(self.workflow, self.tasks, self.data, self.options)
+        planning.refuse_replacement(self.tasks, why, tree, self.options)
+        done = len(self.tasks) - len(why)
+        return f"{plural(done, 'task')} done, {len(why)} to run, tables included"
 
     def templates(self):
         """Renders the batch scripts, and asks Slurm about each of them."""
         if self.tasks is None:
             raise NotChecked("it needs the studies and splits")
-        chosen = self.why or [task.name for task in self.tasks]
-        arrays = planning.arrays_to_run(self.tasks, chosen, self.options)
+        names = {task.name for task in self.tasks}
+        arrays = planning.arrays_to_run(self.tasks, names, self.options)
         for array in arrays:
             text = launch_files.render_one(self.workflow.name, array, self.scratch, self.options)
-            launch_files.write_file(os.path.join(self.scratch, f"{array.name}.sbatch"), text)
-        names = ", ".join(dict.fromkeys(os.path.basename(array.template) for array in arrays))
+            launch_files.write_file(f"{self.scratch}/{array.name}.sbatch", text)
+        files = ", ".join(dict.fromkeys(os.path.basename(array.template) for array in arrays))
         if self.options.executor != "slurm":
-            raise NotChecked(f"{names} can be filled in; no job uses them, the tasks run here")
+            raise NotChecked(f"{files} can be filled in; no job uses them, the tasks run here")
         slurm.largest_array()   # asked last: mistakes in a template show without a controller, too
         slurm.test_scripts(arrays, self.scratch)
-        return f"Slurm takes {names}"
+        return f"Slurm takes {files}"
 
-    # ---- --check run
-
-    def run_tiny(self):
+    def run_small(self):
         """A line for each stage that runs on some rows of the benchmark."""
-        if self.tasks is None:
-            self.line("tiny run", self.studies_and_splits)
-            return
-        tiny = tiny_run.TinyRun(self.workflow, self.options, self.data, self.scratch, self.epochs)
-        print(f"--check run: {tiny.rows} rows to train on, here and not in a job", flush=True)
-        failed = set()
-        for task in tiny.tasks():
-            if not self.line(f"run of {task.stage}", run_one, tiny, task, failed):
+        print(f"--check run: at most {ROWS} rows to train on, here and not in a job", flush=True)
+        out, failed = f"{self.scratch}/out", set()
+        for task in small_tasks(self.workflow, self.options, self.data, out, self.epochs):
+            if not self.line(f"run of {task.stage}", run, task, out, failed):
                 failed.add(task.name)
-
-
-def run_one(tiny, task, failed):
-    """Runs a task unless its input failed; returns its time and memory. NotChecked, Refusal."""
-    if failed.intersection(task.parents):
-        raise NotChecked("its input has failed")
-    status, log = tiny.run(task)
-    if status.reason_kind == "environment":
-        raise NotChecked(f"{status.reason}; compute nodes may have what this machine lacks")
-    if status.state != "done":
-        sys.stderr.write(log + "\n")
-        raise Refusal(f"{task.stage} failed: {status.reason}",
-                      "the end of its log is above; a model may also need more than "
-                      f"{tiny.rows} rows, or more memory than this machine has")
-    return f"{status.seconds} s, {status.peak_mb} MB"
 
 
 # ---- what a stage script says about itself
@@ -188,7 +159,7 @@ def line_of(calls):
     """
     pairs = dict.fromkeys(
         (name, each) for call in calls for name, value in call.items()
-        if name not in (*DIRECTORIES, *SPLIT_FILES)
+        if name not in DIRECTORIES + SPLIT_FILES
         for each in (value if isinstance(value, list) else [value]))
     return [text for name, each in pairs for text in argument_list({name: each}, "/")]
 
@@ -201,7 +172,11 @@ def known_flags(env, script, line, names, scratch):
     names: all options of its tasks; scratch: an empty directory. Refusal, NotChecked.
     """
     program = os.path.basename(script)
-    code, text = ask(env, script, line, scratch)
+    try:
+        code, text = run_model("--check_env", env, script, *line, "--output_dir", scratch, "--help",
+                               timeout=TIME_LIMIT)
+    except subprocess.TimeoutExpired:
+        raise NotChecked(f"{program} --help has not ended in {TIME_LIMIT} s")
     last = (text.strip().splitlines() or ["it prints nothing"])[-1]
     if code == NOT_IMPORTED:
         raise Refusal(f"{script} cannot be imported in --env {env}: {last}",
@@ -211,23 +186,69 @@ def known_flags(env, script, line, names, scratch):
     flags = set(FLAG.findall(text))
     if code or not flags:
         raise NotChecked(f"{program} --help exits with {code} and lists no options: {last}")
-    unknown = [name for name in names if name not in flags]
-    if unknown:
-        near = difflib.get_close_matches(unknown[0], sorted(flags), 1)
-        raise Refusal(f"{program} knows no --{unknown[0]}",
-                      f"did you mean --{near[0]}?" if near else "leave it out")
+    for name in names:
+        if name not in flags:
+            near = difflib.get_close_matches(name, sorted(flags), 1)
+            raise Refusal(f"{program} knows no --{name}",
+                          f"did you mean --{near[0]}?" if near else "leave it out")
     return flags
 
 
-def ask(env, script, line, scratch):
-    """Returns (exit code, output) of a stage script with some arguments and --help."""
-    try:
-        done = subprocess.run(
-            ["bash", HERE + "/run_model.sh", "--check_env", env, script, *line, "--output_dir",
-             scratch, "--help"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            cwd=os.path.dirname(script), timeout=TIME_LIMIT,
-            env=dict(os.environ, WORKFLOW_PYTHON=sys.executable))
-    except subprocess.TimeoutExpired:
-        raise NotChecked(f"{os.path.basename(script)} --help has not ended in {TIME_LIMIT} s")
-    return done.returncode, done.stdout.decode("utf-8", "replace")
+# ---- --check run
+
+def small_tasks(workflow, options, data, out, epochs):
+    """Returns the first task of the last stage behind its inputs, each with few rows and one epoch.
+
+    out: an empty directory, which gets all files that they need; epochs: {"epochs": "1"} if train
+    has this option, else {}
+    """
+    plan = workflow.plan(argparse.Namespace(**dict(vars(options), output_dir=out)), data)
+    os.makedirs(f"{out}/launches")      # the runner knows a results tree by it
+    os.makedirs(f"{out}/small_splits")
+    for name, text in {**plan.files, **plan.once}.items():
+        launch_files.write_file(f"{out}/{name}", text)
+    last = plan.tasks[-1].stage
+    wanted = [next(task for task in plan.tasks if task.stage == last)]
+    for task in reversed(plan.tasks):
+        if any(task.name in child.parents for child in wanted):
+            wanted.insert(0, task)
+    sizes = [str(task.arguments.get("batch_size")) for task in plan.tasks]
+    most = max([ROWS] + [BATCHES * int(size) for size in sizes if size.isdigit()])
+    for at, task in enumerate(wanted):
+        small = {option: small_split(task.arguments[option], data, out, most)
+                 for option in SPLIT_FILES if option in task.arguments}
+        small.update(epochs if task.stage == "train" else {})
+        wanted[at] = task._replace(arguments={**task.arguments, **small})
+        if "study" in task.arguments:       # what trials share; fixed arguments win
+            path = f"{out}/{task.arguments['study']}"
+            study = read_json(path)
+            study["train_args"] += argument_list(epochs, out)
+            write_whole(path, json.dumps(study))
+    return wanted
+
+
+def small_split(name, data, out, most):
+    """Writes at most so many rows of a split file, spread evenly; returns the new path."""
+    rows = subsets.read_ids(os.path.join(out, name) if "/" in name else data.split_file(name))
+    path = f"{out}/small_splits/{os.path.basename(name)}"
+    write_whole(path, subsets.text_of(rows[::max(1, -(-len(rows) // most))]))
+    return path
+
+
+def run(task, out, failed):
+    """Runs a task unless its input failed; returns its time and memory. NotChecked, Refusal."""
+    if failed.intersection(task.parents):
+        raise NotChecked("its input has failed")
+    _, said = run_model(*command_line(task, out), RETRIES="0", TASK_EXECUTOR="local",
+                        TASK_CORES=str(cores()))
+    directory = f"{out}/{task.name}"
+    status = read_status(directory, out) or Status("failed", reason="it left no status")
+    if status.reason_kind == "environment":
+        raise NotChecked(f"{status.reason}; compute nodes may have what this machine lacks")
+    if status.state != "done":
+        log = "\n".join(tail(f"{directory}/log.txt", LOG_LINES)) or said
+        sys.stderr.write(f"{log}\n")
+        raise Refusal(f"{task.stage} failed: {status.reason}",
+                      "the end of its log is above; a model may also need more than "
+                      f"{ROWS} rows, or more memory than this machine has")
+    return f"{status.seconds} s, {status.peak_mb} MB"

@@ -28,12 +28,6 @@ OF_OTHERS = re.compile(r"parsl_.*|n_splits|(canc|drug)_col_name.*|model_outdir"
                        r"|hyperparameters?_file")
 # The benchmark's folders have these names; a file may repeat them.
 FOLDERS = ("raw_data_dir", "x_data_dir", "y_data_dir", "splits_dir")
-# What IMPROVE takes for a missing key, {workflow: {option: (key, value)}}; here it means all.
-IMPROVES_DEFAULTS = {
-    "csa": {"source": ("source_datasets", "CCLE"), "target": ("target_datasets", "CCLE and gCSI"),
-            "split": ("split_nums", "0")},
-    "lca": {"source": ("dataset", "CCLE"), "split": ("split_nums", "0 and 1")},
-    "hpo": {"source": ("source", "the one study of its input_dir")}}
 
 
 def read(path, workflow, parser, given):
@@ -45,25 +39,37 @@ def read(path, workflow, parser, given):
     for name in ("--uses_cuda_name", "--use_singularity"):
         parser.add_argument(name, type=boolean)
     parser.add_argument("--singularity_image")
-    actions = {flag[2:]: action for action in parser._actions for flag in action.option_strings
+    actions = {flag[2:]: action for flag, action in parser._option_string_actions.items()
                if "-" not in flag[2:] and action.dest not in ("config_file", "help")}
     sections = read_sections(path)
-    levels = levels_of(path, sections, workflow.upper(), actions)
-    texts, ignored = {}, []
-    for level in levels:
-        texts.update(options_of(level, actions, PREFERRED.get(workflow, ()), ignored, path))
-    values = {option: value_of(key, text, actions[option], parser, path)
-              for option, (key, text) in texts.items()
-              if option not in given and unquoted(text) not in NOTHING}
+    default, own = sections.get("DEFAULT", {}), sections.get(workflow.upper())
+    if own is None:     # IMPROVE 0.1 reads a workflow's keys with the parser of preprocess
+        own = {key: text for key, text in sections.get("Preprocess", {}).items()
+               if key.lower() in actions}
+    if not default and not own:
+        raise Refusal(f"--config_file {path} has nothing in [{workflow.upper()}] or [DEFAULT]",
+                      f"a file with one of them (this one has {', '.join(sections) or 'none'})")
+    values, ignored = {}, []
+    for level in (default, own):    # the latter outranks the former
+        known = {}
+        for key, text in level.items():
+            pair, action = (key, unquoted(text)), actions.get(key.lower())
+            if action is None:
+                refuse_key(*pair, actions, path)
+                ignored.append(key)
+            elif action.dest not in given:
+                known.setdefault(action, []).append(pair)
+        for action, pairs in known.items():
+            key, text = one_of(pairs, PREFERRED.get(workflow, ()), path)
+            if text in NOTHING:
+                values.pop(action.dest, None)
+            else:
+                values[action.dest] = value_of(key, text, action, parser, path)
     settle(values, given, path)
     ignored += [f"[{name}] {key}" for name in STAGES for key in sections.get(name, ())
-                if key not in levels[1]]
-    notes = [f"--config_file {path}: ignored, since it means nothing here: "
-             f"{', '.join(dict.fromkeys(ignored))}"] * bool(ignored)
-    notes += [f"{key} is not set: all of them (IMPROVE's default is {default})"
-              for option, (key, default) in IMPROVES_DEFAULTS.get(workflow, {}).items()
-              if option not in given and option not in values]
-    return values, notes
+                if key not in own]
+    return values, [f"--config_file {path}: ignored, since it means nothing here: "
+                    f"{', '.join(dict.fromkeys(ignored))}"] * bool(ignored)
 
 
 def settle(values, given, path):
@@ -101,39 +107,16 @@ def read_sections(path):
     return {name: dict(config[name]) for name in config.sections()}
 
 
-def levels_of(path, sections, section, actions):
-    """Returns [{key: text}] of what a workflow reads, later ones outrank earlier ones; Refusal."""
-    own = sections.get(section)
-    if own is None:     # IMPROVE 0.1 reads a workflow's keys with the parser of preprocess
-        own = {key: text for key, text in sections.get("Preprocess", {}).items()
-               if key.lower() in actions}
-    levels = [sections.get("DEFAULT", {}), own]
-    if not any(levels):
-        raise Refusal(f"--config_file {path} has nothing in [{section}] or [DEFAULT]",
-                      f"a file with one of them (this one has {', '.join(sections) or 'none'})")
-    return levels
-
-
-def options_of(level, actions, preferred, ignored, path):
-    """Returns {option: (key, text)} of a section; adds to `ignored`. Refusal."""
-    pairs = {}
-    for key, text in level.items():
-        if key.lower() in actions:
-            pairs.setdefault(actions[key.lower()].dest, []).append((key, text.strip()))
-        else:
-            refuse_key(key, text.strip(), actions, path)
-            ignored.append(key)
-    return {option: one_of(same, preferred, path) for option, same in pairs.items()}
-
-
 def one_of(pairs, preferred, path):
     """Returns the (key, text) that counts of keys that mean the same; Refusal if none does."""
-    first = [pair for name in preferred for pair in pairs if pair[0].lower() == name]
-    chosen = first[:1] or pairs
-    if len({text for _, text in chosen}) > 1:
-        raise Refusal(f"--config_file {path} sets {chosen[0][0]} and {chosen[1][0]}, which mean "
+    for name in preferred:
+        for pair in pairs:
+            if pair[0].lower() == name:
+                return pair
+    if len({text for _, text in pairs}) > 1:
+        raise Refusal(f"--config_file {path} sets {pairs[0][0]} and {pairs[1][0]}, which mean "
                       "the same, to different values", "one of them")
-    return chosen[0]
+    return pairs[0]
 
 
 def refuse_key(key, text, actions, path):
@@ -141,7 +124,7 @@ def refuse_key(key, text, actions, path):
     name = key.lower()
     if name in FOLDERS:
         usual = name[:-len("_dir")]
-        if text not in NOTHING and os.path.basename(os.path.normpath(unquoted(text))) != usual:
+        if text not in NOTHING and os.path.basename(os.path.normpath(text)) != usual:
             raise Refusal(f"--config_file {path}: {key} is {text}, but this folder has to be "
                           f"named {usual}", f"rename it, and leave {key} out")
     elif not OF_OTHERS.fullmatch(name):
@@ -156,7 +139,6 @@ def refuse_key(key, text, actions, path):
 
 def value_of(key, text, action, parser, path):
     """Returns a key's value, None (the default) for an empty list; Refusal."""
-    text = unquoted(text)
     if action.nargs == "+":     # a list of JSON, or names with blanks between them
         text = ",".join(re.findall(r"[^\s\[\],'\"]+", text))
     try:
@@ -164,29 +146,20 @@ def value_of(key, text, action, parser, path):
             return boolean(text)
         # with =, since a value may begin with a dash
         line = [f"{action.option_strings[0]}={text}"]
-        return values_given(parser, line)[0][action.dest] if text else None
+        return getattr(parser.parse_args(line), action.dest) if text else None
     except (Refusal, argparse.ArgumentTypeError) as error:
         raise Refusal(f"--config_file {path}: {key}: {str(error).partition(': ')[2] or error}",
                       f"another value of {key}")
-
-
-def values_given(parser, line):
-    """Returns ({option: value} without defaults, unknown arguments) of a command line."""
-    unset = object()
-    empty = argparse.Namespace(**{action.dest: unset for action in parser._actions})
-    found, unknown = parser.parse_known_args(line, empty)
-    return {name: value for name, value in vars(found).items() if value is not unset}, unknown
 
 
 def boolean(text):
     """'y' -> True, 'F' -> False, as IMPROVE's str2bool reads them."""
     if text.lower() not in TRUE + FALSE:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is neither true nor false: {'/'.join(TRUE)} or {'/'.join(FALSE)}")
+            f"{text!r} is neither true nor false ({'/'.join(TRUE)} or {'/'.join(FALSE)})")
     return text.lower() in TRUE
 
 
 def unquoted(text):
-    """Quotes around a whole value are not part of it."""
-    match = re.fullmatch(r"""(['"])((?:(?!\1).)*)\1""", text)
-    return match.group(2) if match else text
+    """Blanks and quotes around a whole value are not part of it."""
+    return re.sub(r"""^(['"])((?:(?!\1).)*)\1$""", r"\2", text.strip())

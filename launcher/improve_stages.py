@@ -2,9 +2,7 @@
 
 Names of tasks are directories in OUT, and so are the paths in their arguments.
 """
-import os
-
-from core.task import Task
+from core.task import SPLIT_FILES, Task
 from launcher import benchmark
 from launcher.paths import HERE, model_script
 
@@ -13,37 +11,35 @@ def preprocess(options, data, row, array, name, parts):
     """The data of a split. parts: its train, val and test split files, a name in the benchmark's
     splits/ or a path in OUT (with a / in it)."""
     benchmark.check_split_files(parts, data, options.model_dir)
-    train_part, val_part, test_part = parts
-    return task(options, "preprocess", row, array, name, (), {
-        "train_split_file": train_part, "val_split_file": val_part, "test_split_file": test_part,
-        "input_dir": data.directory}, given(options, "y_data_file", "input_supp_data_dir"))
+    return task(options, "preprocess", row, array, name,
+                {**dict(zip(SPLIT_FILES, parts)), "input_dir": data.directory},
+                given(options, "y_data_file", "input_supp_data_dir"))
 
 
 def train(options, row, array, name, ml_data):
     """A model. Values that a search found for the source come before the user's own."""
-    return task(options, "train", row, array, name, (ml_data,), {"input_dir": ml_data},
-                {**options.hyperparameters.get(row.source, {}), **for_train(options)})
+    return task(options, "train", row, array, name, {"input_dir": ml_data},
+                {**options.hyperparameters.get(row.source, {}), **for_train(options)}, ml_data)
 
 
 def infer(options, row, array, name, ml_data, model):
     """What a model predicts for the test part of ml_data."""
-    return task(options, "infer", row, array, name, (model, ml_data),
+    return task(options, "infer", row, array, name,
                 {"input_data_dir": ml_data, "input_model_dir": model},
-                {"calc_infer_scores": "true", **given(options, "cuda_name")})
+                {"calc_infer_scores": "true", **given(options, "cuda_name")}, model, ml_data)
 
 
 def collect(names):
     """The collector, which waits for all other tasks."""
-    script = os.path.join(HERE, "stages", "collect_scores.py")
-    return Task("scores", "collect", "none", script, {"input_dir": ".", "output_dir": "scores"},
-                tuple(names), array="collect")
+    return Task("scores", "collect", "none", f"{HERE}/stages/collect_scores.py",
+                {"input_dir": ".", "output_dir": "scores"}, tuple(names), array="collect")
 
 
-def task(options, stage, row, array, name, parents, paths, more):
+def task(options, stage, row, array, name, paths, more, *parents):
     """One Task; the user's own arguments come last and win."""
     arguments = {**paths, "output_dir": name, "y_col_name": options.y_col_name, **more,
                  **getattr(options, f"{stage}_args")}
-    return Task(name, stage, options.env, model_script(options, stage), arguments, tuple(parents),
+    return Task(name, stage, options.env, model_script(options, stage), arguments, parents,
                 row.source, row.target, row.split, row.size, row.labels, array, row.index)
 
 
@@ -54,5 +50,5 @@ def for_train(options):
 
 def given(options, *names):
     """Returns {name: text} of the options that are set: not every model knows them."""
-    values = {name: getattr(options, name) for name in names}
-    return {name: str(value) for name, value in values.items() if value is not None}
+    values = vars(options)
+    return {name: str(values[name]) for name in names if values[name] is not None}

@@ -9,14 +9,13 @@ step.
 import os
 import signal
 import sys
-from typing import Callable, NamedTuple, Tuple
+from typing import Callable, NamedTuple
 
-from core import rules
 from core.errors import Refusal, Stopped
 from core.text import Output, plural
 from core.tree import ResultsTree
-from launcher import (announce, changed_data, check, launch_files, local, options as command_line,
-                      planning, queue, slurm, status)
+from launcher import (announce, check, launch_files, local, options as command_line, planning,
+                      queue, slurm, status)
 
 
 class Workflow(NamedTuple):
@@ -28,7 +27,7 @@ class Workflow(NamedTuple):
                 --check
     """
     name: str
-    stages: Tuple[str, ...]
+    stages: tuple
     parser: Callable
     plan: Callable
     train_args: Callable = lambda options: {}
@@ -48,16 +47,15 @@ def main(workflow, argv=None):
     except Refusal as refusal:
         sys.stderr.write(refusal.text(workflow.program))
         return 2
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())      # `| head` has read enough
+    except BrokenPipeError:     # `| head` has read enough
+        sys.stdout.broken = True
         return 141
     except (KeyboardInterrupt, Stopped) as stopped:
         sys.stderr.write(f"\n{workflow.program}: stopped; the same command (without --redo) goes "
                          "on with what is missing\n")
         return 128 + (stopped.args[0] if isinstance(stopped, Stopped) else signal.SIGINT)
     finally:
-        if sys.stdout.broken and stdout is not None:
-            # nor does Python complain at its end
+        if sys.stdout.broken and stdout is not None:    # nor does Python complain at its end
             os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
         sys.stdout = stdout
 
@@ -75,18 +73,12 @@ def run(workflow, argv):
     data = planning.find_data(options)
     plan = workflow.plan(options, data)
     tasks = planning.with_collector(plan.tasks)
-    tree = ResultsTree(options.output_dir)
-    planning.refuse_other_owner(tree, workflow, options)
-    planning.adopt(tasks, tree, options)
-    found = changed_data.take(data, tree)
-    changed_data.refuse(found, tasks, tree, options)
-    why = rules.decide(tasks, tree, options.redo)
-    if options.adopt_data:      # the plan of a launch says which data results are valid for
-        why.setdefault("scores", rules.Reason("tables", "the data were taken as valid"))
-    notes = [*options.notes, *plan.notes, *tree.notes, *changed_data.script_notes(tasks, tree)]
+    tree, why, found = planning.look(workflow, tasks, data, options)
+    notes = [*options.notes, *plan.notes, *tree.notes]
     announce.print_plan(workflow, tasks, why, notes, options)
     if not why:
-        return finish(workflow, None, options)
+        announce.print_summary(options)
+        return 0
     planning.refuse_replacement(tasks, why, tree, options)
     arrays = planning.arrays_to_run(tasks, why, options)
     directory = launch_files.write(workflow.name, options, data, tasks, why, arrays, plan.files,
@@ -107,10 +99,10 @@ def start(workflow, why, arrays, directory, options, once):
         created = prepare(why, arrays, directory, options, once)
     except (Refusal, slurm.SlurmError) as error:
         launch_files.withdraw(directory)
-        running = queue.newest_launch(queue.look(ResultsTree(options.output_dir))) \
-            if options.wait and isinstance(error, queue.Busy) else None
-        if running is not None:
-            return wait_and_finish(workflow, running, options)
+        if options.wait and isinstance(error, queue.Busy):
+            running = queue.newest_launch(queue.look(ResultsTree(options.output_dir)))
+            if running is not None:
+                return finish(running.directory, options)
         if isinstance(error, Refusal):
             raise
         raise Refusal(f"the Slurm controller does not answer ({error})",
@@ -121,7 +113,7 @@ def start(workflow, why, arrays, directory, options, once):
         local.run(arrays, directory, local.slots_of(options), options.retries)
     finally:
         launch_files.note_state(directory, "ended")
-    return finish(workflow, directory, options)
+    return finish(directory, options)
 
 
 def prepare(why, arrays, directory, options, once):
@@ -152,28 +144,20 @@ def submit(workflow, arrays, directory, options, created):
     if error:
         announce.print_not_submitted(workflow, arrays, jobs, error)
         return 1
-    if not options.wait:
-        return 0
-    launches = ResultsTree(options.output_dir).launches
-    own = next(launch for launch in launches if launch.directory == directory)
-    return wait_and_finish(workflow, own, options)
+    return finish(directory, options) if options.wait else 0
 
 
-def wait_and_finish(workflow, launch, options):
-    queue.wait(ResultsTree(options.output_dir), launch)
-    return finish(workflow, launch.directory, options)
-
-
-def finish(workflow, directory, options):
-    """Prints the tables and what failed; 0 if every task of this launch (None: of an earlier one)
-    is done."""
-    announce.print_summary(options)
-    if directory is None:
-        return 0
+def finish(directory, options):
+    """Waits for the jobs of a launch, prints the tables and what failed; 0 if all its tasks are
+    done."""
     tree = ResultsTree(options.output_dir)
-    names = next(launch.names for launch in tree.launches if launch.directory == directory)
+    launch = next(launch for launch in tree.launches if launch.directory == directory)
+    if launch.plan.get("executor") == "slurm":
+        queue.wait(tree, launch)
+        tree = ResultsTree(options.output_dir)
+    announce.print_summary(options)
     # Another launch of the same OUT may collect once more: its collector is not ours to wait for.
-    states = [state for state in status.survey(tree, queue.look(tree)) if state.name in names
+    states = [state for state in status.survey(tree, queue.look(tree)) if state.name in launch.names
               and not (state.stage == "collect" and state.state in ("queued", "running"))]
     failures = status.summary_of_failures(states)
     if failures:

@@ -13,23 +13,23 @@ A dry run writes dry_plan.json instead of plan.json: nobody takes it for a launc
 """
 import json
 import os
+import re
 import sys
 import time
-from datetime import datetime, timedelta, timezone
+from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
 
 import launcher
 from core.errors import FileError, Refusal
 from core.files import read_json, write_whole
+from core.rules import Reason
 from core.task import task_line
 from core.tree import process_started
 from launcher import templates
 from launcher.paths import HERE
 
 ID = "%Y%m%dT%H%M%S.%fZ"
-ROOM = "a disk with room, then the same command again"
 SILENT_AFTER = 300      # seconds after which a launcher on another host counts as dead
-PLANNED = ("name", "stage", "environment", "script", "arguments", "parents", "source", "target",
-           "split", "size", "labels")
 
 
 # ---- write
@@ -43,38 +43,38 @@ def write(workflow, options, data, tasks, why, arrays, files, found):
     # Render first: errors in templates must surface before anything is written.
     render(workflow, arrays, os.path.join(options.output_dir, "launches", "not_yet"), options)
     for name, text in files.items():
-        write_if_changed(os.path.join(options.output_dir, name), text)
+        path = os.path.join(options.output_dir, name)
+        if not has_content(path, text):     # else it keeps its modification time
+            write_file(path, text)
     directory = new_directory(options.output_dir)
-    for array in arrays:
-        write_file(os.path.join(directory, f"{array.name}.tasks"),
-                   tasks_text(array, options.output_dir))
-    for name, text in render(workflow, arrays, directory, options).items():
-        write_file(os.path.join(directory, f"{name}.sbatch"), text)
-    runs = [f"{name}\t{reason.kind}\t{'rebuild' if reason.rebuild else ''}\n" for name,
-            reason in why.items()]
-    write_file(os.path.join(directory, "runs.tsv"), "".join(runs))
+    for name, text in {
+            **{f"{array.name}.tasks": tasks_text(array, options.output_dir) for array in arrays},
+            **render(workflow, arrays, directory, options),
+            "runs.tsv": "".join(f"{name}\t{reason.kind}\t{'rebuild' if reason.rebuild else ''}\n"
+                                for name, reason in why.items())}.items():
+        write_file(os.path.join(directory, name), text)
     write_state(directory, "written" if options.dry_run else "submitting")
     record = plan_record(workflow, options, data, directory, found)
-    name = "dry_plan.json" if options.dry_run else "plan.json"
-    write_file(os.path.join(directory, name), plan_text(record, planned_tasks(tasks, arrays, why)))
+    write_file(os.path.join(directory, "dry_plan.json" if options.dry_run else "plan.json"),
+               plan_text(record, planned_tasks(tasks, arrays, why)))
     return directory
 
 
-def write_file(path, text):
-    """Writes a file whole; Refusal if the disk does not take it."""
+@contextmanager
+def writing():
+    """Refusal if the disk does not take what is written."""
     try:
+        yield
+    except (FileError, OSError) as error:
+        raise Refusal(f"a launch cannot be written: {error}",
+                      "a disk with room that is yours, then the same command again")
+
+
+def write_file(path, text):
+    """Writes a file whole; Refusal."""
+    with writing():
         os.makedirs(os.path.dirname(path), exist_ok=True)
         write_whole(path, text)
-    except FileError as error:
-        raise Refusal(str(error), ROOM)
-    except OSError as error:
-        raise Refusal(f"{path} cannot be written ({error.strerror})", ROOM)
-
-
-def write_if_changed(path, text):
-    """A file that holds just this text keeps its modification time."""
-    if not has_content(path, text):
-        write_file(path, text)
 
 
 def has_content(path, text):
@@ -95,8 +95,7 @@ def plan_record(workflow, options, data, directory, found):
         "versions": {"python": sys.version.split()[0], "launcher": launcher.__version__},
         "model": options.model, "y_col_name": options.y_col_name, "synthetic": data.synthetic,
         "output_dir": options.output_dir, "input_dir": data.directory,
-        "executor": options.executor, "dry_run": options.dry_run,
-        "data_adopted": options.adopt_data, "fingerprints": found}
+        "executor": options.executor, "data_adopted": options.adopt_data, "fingerprints": found}
 
 
 def planned_tasks(tasks, arrays, why):
@@ -105,11 +104,12 @@ def planned_tasks(tasks, arrays, why):
     place = {task.name: (array.name, index) for array in arrays
              for index, members in array.elements.items() for task in members}
     for task in tasks:
-        reason = why.get(task.name)
         array, index = place.get(task.name, (task.array, task.index))
-        yield dict({name: getattr(task, name) for name in PLANNED}, array=array, index=index,
-                   run=reason is not None, reason_kind=reason.kind if reason else "",
-                   reason=reason.text if reason else "", rebuild=bool(reason and reason.rebuild))
+        kind, text, rebuild = why.get(task.name, Reason("", ""))
+        record = task._replace(array=array, index=index, run=task.name in why, reason_kind=kind,
+                               reason=text, rebuild=rebuild)._asdict()
+        del record["model"], record["y_col_name"]       # the plan has them once
+        yield record
 
 
 def plan_text(record, tasks):
@@ -131,49 +131,28 @@ def new_directory(out):
     sorts behind all that exist, also if this host's clock is behind: order never depends on
     clocks."""
     above = os.path.join(out, "launches")
-    while True:
-        try:
-            os.makedirs(above, exist_ok=True)
-            path = os.path.join(above, next_id(sorted(os.listdir(above))))
-            os.makedirs(os.path.join(path, "slurm"))
-            return path
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise Refusal(f"{above} cannot be written ({error.strerror})",
-                          "--output_dir with a directory of yours")
-
-
-def next_id(names):
-    now = datetime.now(timezone.utc).strftime(ID)
-    newest = names[-1] if names else ""
-    if now > newest:
-        return now
-    try:
-        return (datetime.strptime(newest, ID) + timedelta(microseconds=1)).strftime(ID)
-    except ValueError:      # a directory of another name
-        return newest + "1"
+    with writing():
+        os.makedirs(above, exist_ok=True)
+        newest = max(os.listdir(above), default="")
+        path = os.path.join(above, max(datetime.now(timezone.utc).strftime(ID), newest + "1"))
+        os.makedirs(os.path.join(path, "slurm"))
+    return path
 
 
 # ---- batch scripts
 
 def render(workflow, arrays, directory, options):
-    """Returns {array name: batch script} for a launch in this directory, {} without Slurm;
-    Refusal."""
+    """Returns {NAME.sbatch: text} for a launch in this directory, {} without Slurm; Refusal."""
     if options.executor != "slurm":
         return {}
-    return {array.name: render_one(workflow, array, directory, options) for array in arrays}
+    return {f"{array.name}.sbatch": render_one(workflow, array, directory, options)
+            for array in arrays}
 
 
 def render_one(workflow, array, directory, options):
-    text = templates.read_template(array.template, options.model)
-    templates.check_count(text, array.count, array.template)
-    return templates.render(text, holes(workflow, array, directory, options), array.template)
-
-
-def holes(workflow, array, directory, options):
-    """Returns {hole of a template: text}."""
-    return {
+    """Returns the batch script of an array; Refusal."""
+    lines = templates.read_template(array.template, options.model)
+    return templates.render(lines, {
         "JOB_NAME": job_name(workflow, os.path.basename(directory), array.name),
         "ARRAY": array.indices,
         # Slurm expands % in this path: a doubled one stands for itself.
@@ -184,7 +163,7 @@ def holes(workflow, array, directory, options):
         "PYTHON": sys.executable,
         "RETRIES": str(options.retries),
         "TEMPLATE": os.path.relpath(array.template, HERE),
-    }
+    }, array.template)
 
 
 def job_name(workflow, launch_id, array):
@@ -202,10 +181,8 @@ def write_state(directory, state):
 
 def note_state(directory, state):
     """A sign of life or the end: if the disk is full, the work goes on without it."""
-    try:
+    with suppress(Refusal):
         write_state(directory, state)
-    except Refusal:
-        pass
 
 
 def read_state(directory):
@@ -223,8 +200,7 @@ def is_at_work(state):
         return False
     if state.get("host") != os.uname().nodename:
         return state.get("age", SILENT_AFTER) < SILENT_AFTER
-    started = process_started(state.get("pid"))
-    return started != "" and started == state.get("process_started")
+    return process_started(state.get("pid")) == state.get("process_started") != ""
 
 
 def withdraw(directory, created=()):
@@ -233,29 +209,24 @@ def withdraw(directory, created=()):
     for path in created:
         os.unlink(path)
     note_state(directory, "ended")
-    os.replace(os.path.join(directory, "plan.json"), os.path.join(directory, "withdrawn_plan.json"))
+    os.unlink(os.path.join(directory, "plan.json"))
 
 
 def add_job(directory, array, job_id):
     """Records a job id at once: what is submitted must be known, whatever comes next."""
-    path = os.path.join(directory, "jobs.tsv")
-    try:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(f"{array}\t{job_id}\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise Refusal(f"{path} cannot be written ({error.strerror})", ROOM)
+    with writing(), open(os.path.join(directory, "jobs.tsv"), "a", encoding="utf-8") as file:
+        file.write(f"{array}\t{job_id}\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_jobs(directory):
     """Returns {array: job id, or 'id;cluster'} of a launch; a half-written last line is ignored."""
     try:
         with open(os.path.join(directory, "jobs.tsv"), encoding="utf-8", errors="replace") as file:
-            rows = [line.rstrip("\n").split("\t") for line in file if line.endswith("\n")]
+            return dict(re.findall(r"^([^\t\n]+)\t([0-9]+(?:;\S+)?)\n", file.read(), re.MULTILINE))
     except OSError:
         return {}
-    return {row[0]: row[1] for row in rows if len(row) == 2 and row[1].partition(";")[0].isdigit()}
 
 
 def create_once(out, files):
@@ -263,13 +234,10 @@ def create_once(out, files):
     created = []
     for name, text in files.items():
         path = os.path.join(out, name)
-        try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "x", encoding="utf-8", errors="surrogateescape") as file:
-                file.write(text)
+        if not has_content(path, text):
+            with writing():
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "x", encoding="utf-8", errors="surrogateescape") as file:
+                    file.write(text)
             created.append(path)
-        except OSError as error:
-            if not has_content(path, text):
-                raise Refusal(f"{path} cannot be created ({error.strerror})",
-                              "the same command again, when nobody else starts one")
     return created

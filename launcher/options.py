@@ -18,13 +18,15 @@ from core.errors import FileError, Refusal
 from core.files import read_json
 from core.task import DIRECTORIES, SPLIT_FILES, read_arguments
 from launcher import benchmark, config_file
-from launcher.paths import HERE, MODEL_STAGES, absolute_environment, found, with_absolute_paths
+from launcher.paths import HERE, MODEL_STAGES, absolute_environment, found, with_absolute_path
 
-BENCHMARK = os.path.join("csa_data", "raw_data")    # where IMPROVE's instructions put the data
-DEMO_DATA = os.path.join("demo_data", "raw_data")
+BENCHMARK = "csa_data/raw_data"    # where IMPROVE's instructions put the data
+DEMO_DATA = "demo_data/raw_data"
 ENVIRONMENTS = "none, venv:DIR, conda:NAME_OR_PREFIX, module:NAME[,NAME], apptainer:IMAGE.sif"
+STAGE_ARGUMENTS = [f"{stage}_args" for stage in MODEL_STAGES]
 # The workflow sets these of each stage; config_file would replace the model's parameter file.
 OWN_ARGUMENTS = (*DIRECTORIES, *SPLIT_FILES, "y_col_name", "config_file")
+MEANT = {"trials": "max_evals", "n_trials": "max_evals", "max_trials": "max_evals"}
 SHAPE = 'a file of {"model": {"source": {"name": value}}}, as workflow_hpo.py writes it'
 
 
@@ -66,19 +68,14 @@ def split_numbers(text):
 def environment(text):
     """Returns KIND:PLACE. A bare name or prefix, as IMPROVE's INI files have it, is conda's."""
     kind, colon, place = text.partition(":")
-    kinds = kinds_of_run_model()
+    with open(f"{HERE}/run_model.sh", encoding="utf-8") as file:
+        kinds = re.findall(r"^ +(\w+)\)", file.read(), re.MULTILINE)    # a site may add its own
     if not colon and kind not in kinds and re.match(r"[\w.~/][^\s:]*$", kind):
         return f"conda:{kind}"
     if kind not in kinds or (kind == "none") == bool(place):
         raise argparse.ArgumentTypeError(
             f"{text!r} is no environment: one of {ENVIRONMENTS}")
     return text
-
-
-def kinds_of_run_model():
-    """The kinds of environment in run_model.sh, to which a site adds its own."""
-    with open(os.path.join(HERE, "run_model.sh"), encoding="utf-8") as file:
-        return re.findall(r"^ +(\w+)\)", file.read(), re.MULTILINE)
 
 
 def stage_arguments(text):
@@ -137,7 +134,7 @@ def option_table(workflow, stages, title, own):
         option("model model_name=NAME", "NAME_{preprocess,train,infer}_improve.py (baseline)",
                default="baseline"),
         option("model_dir model_scripts_dir=DIR", "the folder of these scripts (stages/)",
-               default=os.path.join(HERE, "stages")),
+               default=f"{HERE}/stages"),
         option("env model_environment=ENV", "none, venv:DIR, conda:NAME, module:NAME, "
                "apptainer:SIF; a bare name is conda's (none)", default="none", type=environment),
         option("epochs", "passed on to train (the model's own)", type=positive),
@@ -213,6 +210,7 @@ def shared_parser(workflow, description, epilog, stages, title=None, own=()):
         for flags, settings in rows:
             dashed = [flag.replace("_", "-") for flag in flags if "_" in flag]
             group.add_argument(*[f"--{flag}" for flag in flags + dashed], **settings)
+    parser.set_defaults(workflow=workflow, fuse=False)  # a search has no --fuse
     return parser
 
 
@@ -221,102 +219,91 @@ def shared_parser(workflow, description, epilog, stages, title=None, own=()):
 def parse(parser, argv):
     """Returns a Namespace with absolute paths; Refusal, or exits as argparse does after --help.
 
-    changed: {option: value} of what differs from the defaults
     preprocess_args, train_args, infer_args: {name: text or list of texts}
-    hyperparameters: {source: {name: text}}
+    hyperparameters: {source: {name: text}}; demo: whether there is no benchmark; notes: sentences
     """
-    workflow = parser.prog[len("workflow_"):-len(".py")]
     line = joined(sys.argv[1:] if argv is None else argv)
     refuse_empty(line)
-    given, unknown = config_file.values_given(parser, line)
+    options = parser.parse_args([])
+    unset = argparse.Namespace(**dict.fromkeys(vars(options)))
+    parsed, unknown = parser.parse_known_args(line, unset)
     if unknown:
         raise unknown_arguments(unknown, parser)
-    defaults = {action.dest: action.default for action in parser._actions
-                if action.default is not argparse.SUPPRESS}
-    defaults["fuse"] = False
-    in_file, notes, ini_file = {}, [], given.get("config_file")
-    if ini_file is not None:
-        ini_file = given["config_file"] = found(ini_file, given.get("model_dir", "."))
-        in_file, notes = config_file.read(ini_file, workflow, parser, given)
-    chosen = {**in_file, **given}
-    options = argparse.Namespace(**{**defaults, **chosen}, notes=notes)
-    settle(options, workflow, ini_file if "model_dir" not in given else None)
-    options.changed = {name: getattr(options, name) for name in (*chosen, "model_dir")
-                       if getattr(options, name) != defaults[name]}
+    given = {name: value for name, value in vars(parsed).items() if value is not None}
+    in_file, options.notes, beside = {}, [], ""
+    if "config_file" in given:
+        path = given["config_file"] = found(given["config_file"], given.get("model_dir", "."))
+        in_file, options.notes = config_file.read(path, options.workflow, parser, given)
+        beside = os.path.dirname(path) if "model_dir" not in given else ""
+    vars(options).update({**in_file, **given})
+    settle(options, beside)
     return options
 
 
-def settle(options, workflow, ini_file):
-    """Makes paths absolute and lists flat; Refusal for options that contradict each other.
-
-    ini_file: its path if it decides where the model is
-    """
+def settle(options, beside):
+    """Refuses options that contradict each other; flat lists, absolute paths. For the arguments,
+    see parse and settle_model."""
+    values = vars(options)
     options.status = options.status or options.json or options.resources
     for pair in (("status", "cancel"), ("check", "status"), ("fuse", "tasks_per_job")):
-        if all(getattr(options, name) for name in pair):
+        if all(values[name] for name in pair):
             raise Refusal(f"--{pair[0]} and --{pair[1]} are given together",
                           "one of them at a time")
     for name in ("source", "target", "split", "lc_sizes_arr"):
-        parts = getattr(options, name, None)    # the types of these options return lists
-        flat = dict.fromkeys(each for part in parts or () for each in part)
-        setattr(options, name, list(flat) or None)
-    settle_model(options, ini_file)
-    settle_directories(options, workflow)
-    for name in ("input_supp_data_dir", "hyperparameters_file", "hyperparameter_file",
-                 "lca_splits_dir"):
-        if getattr(options, name, None):
-            setattr(options, name, existing(name, getattr(options, name), options.model_dir))
-    options.hyperparameters = read_hyperparameters(
-        getattr(options, "hyperparameters_file", None), options.model)
+        parts = values.get(name) or ()      # the types of these options return lists
+        values[name] = list(dict.fromkeys(each for part in parts for each in part)) or None
+    settle_model(options, beside)
+    settle_paths(options)
+    options.hyperparameters = read_hyperparameters(values.get("hyperparameters_file"),
+                                                   options.model)
 
 
-def existing(name, given, folder):
-    path = found(given, folder)
-    if not os.path.exists(path):
-        raise Refusal(f"--{name} {given} does not exist, neither here nor in {folder}",
-                      "a path that exists")
-    return path
+def settle_model(options, beside):
+    """The model's folder, its environment, and the arguments of its stages.
 
-
-def settle_directories(options, workflow):
-    """The results tree and the benchmark; demo data if there is no benchmark."""
-    kind = "" if options.split_type == "split" else f"_{options.split_type}"
-    options.output_dir = os.path.abspath(os.path.expanduser(
-        options.output_dir or os.path.join("runs", f"{workflow}_{options.model}{kind}")))
-    real = found(options.input_dir or BENCHMARK, options.model_dir)
-    options.demo = options.input_dir is None and not os.path.isdir(real)
-    options.input_dir = os.path.abspath(DEMO_DATA) if options.demo else real
-
-
-def settle_model(options, ini_file):
-    """The model's folder, its environment, and the arguments of its stages."""
-    folder = options.model_dir = model_folder(options, ini_file)
+    beside: the folder of an INI file that decides where the model is, which may be there or here
+    """
+    folders = [found(options.model_dir, beside)] + [os.getcwd(), beside] * bool(beside)
+    script = f"{options.model}_train_improve.py"
+    folder = options.model_dir = next((each for each in folders
+                                       if os.path.isfile(f"{each}/{script}")), folders[0])
     options.env = absolute_environment(options.env, folder)
-    for name in [f"{stage}_args" for stage in MODEL_STAGES]:
-        own = set(OWN_ARGUMENTS).intersection(getattr(options, name))
+    values = vars(options)
+    for name in STAGE_ARGUMENTS:
+        own = set(OWN_ARGUMENTS).intersection(values[name])
         if own:
             raise Refusal(f"--{name} holds --{min(own)}, which the workflow sets itself",
                           "leave it out; --output_dir, --input_dir and --y_col_name are options "
                           "of the workflow")
-        setattr(options, name, with_absolute_paths(getattr(options, name), folder))
+        values[name] = {argument: with_absolute_path(argument, value, folder)
+                        for argument, value in values[name].items()}
 
 
-def model_folder(options, ini_file):
-    """The folder of the model's scripts; an INI file's may be here or beside the file."""
-    beside = os.path.dirname(ini_file or "")
-    folders = [found(options.model_dir, beside)] + [os.getcwd(), beside] * bool(ini_file)
-    script = f"{options.model}_train_improve.py"
-    return next((folder for folder in folders if os.path.isfile(os.path.join(folder, script))),
-                folders[0])
+def settle_paths(options):
+    """Makes paths absolute; demo data if there is no benchmark."""
+    values, folder = vars(options), options.model_dir
+    kind = "" if options.split_type == "split" else f"_{options.split_type}"
+    usual = f"runs/{options.workflow}_{options.model}{kind}"
+    options.output_dir = found(options.output_dir or usual, "")
+    real = found(options.input_dir or BENCHMARK, folder)
+    options.demo = options.input_dir is None and not os.path.isdir(real)
+    options.input_dir = os.path.abspath(DEMO_DATA) if options.demo else real
+    for name in ("input_supp_data_dir", "hyperparameters_file", "hyperparameter_file",
+                 "lca_splits_dir"):
+        given = values.get(name)
+        if given:
+            values[name] = found(given, folder)
+            if not os.path.exists(values[name]):
+                raise Refusal(f"--{name} {given} does not exist, neither here nor in {folder}",
+                              "a path that exists")
 
 
 # ---- arguments
 
 def joined(argv):
     """--train_args --verbose -> --train_args=--verbose; argparse would see two options."""
-    texts = iter(argv)
-    is_open = re.compile(r"--(preprocess|train|infer)_args$").match
-    return [f"{text}={next(texts, '')}" if is_open(text) else text for text in texts]
+    texts, take_all = iter(argv), [f"--{name}" for name in STAGE_ARGUMENTS]
+    return [f"{text}={next(texts, '')}" if text in take_all else text for text in texts]
 
 
 def refuse_empty(line):
@@ -331,13 +318,13 @@ def unknown_arguments(unknown, parser):
     """The Refusal of arguments that no option takes."""
     name = unknown[0].partition("=")[0].lstrip("-").replace("-", "_")   # as in the table
     known = [flag.lstrip("-") for flag in parser._option_string_actions]
-    near = difflib.get_close_matches(name, known, 1, 0.8)
-    hint = ("options of the model go into one text, --train_args \"--learning_rate 0.1\", those of "
-            "sbatch are lines in slurm_templates/site.sbatch; "
-            f"python3 {parser.prog} --help has ours")
-    if near:
-        hint = f"did you mean --{near[0]}?"
-    return Refusal(f"unrecognized arguments: {' '.join(unknown)}", hint)
+    meant = MEANT.get(name)
+    near = [meant] if meant in known else difflib.get_close_matches(name, known, 1, 0.8)
+    return Refusal(
+        f"unrecognized arguments: {' '.join(unknown)}", f"did you mean --{near[0]}?" if near else
+        "options of the model go into one text, --train_args \"--learning_rate 0.1\", those of "
+        "sbatch are lines in slurm_templates/site.sbatch; "
+        f"python3 {parser.prog} --help has ours")
 
 
 # ---- values that a search found: IMPROVE's hyperparameters_hpo.json

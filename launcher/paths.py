@@ -1,10 +1,11 @@
-"""paths: this folder, the meaning of a relative path, the place of a model's scripts.
+"""paths: this folder and its run_model.sh, the meaning of a relative path, a model's scripts.
 
     a path as it was given, the model's folder -> an absolute path; Refusal if it does not exist
 """
 import os
 import re
-import shutil
+import subprocess
+import sys
 import tempfile
 
 from core.errors import Refusal
@@ -21,14 +22,12 @@ def found(path, folder):
     return there if os.path.lexists(there) and not os.path.lexists(here) else here
 
 
-def with_absolute_paths(arguments, folder):
-    """Returns arguments with absolute paths: stages run in their model's folder, not in ours."""
-    return {name: [absolute(name, each, folder) for each in value] if isinstance(value, list)
-            else absolute(name, value, folder) for name, value in arguments.items()}
-
-
-def absolute(name, value, folder):
-    """A path has a /, or belongs to an option like x_dir, or is a file with a dot in its name."""
+def with_absolute_path(name, value, folder):
+    """Returns the value of an argument with absolute paths: stages run in their model's folder, not
+    in ours. A path has a /, or belongs to an option like x_dir, or is a file with a dot in its
+    name."""
+    if isinstance(value, list):
+        return [with_absolute_path(name, each, folder) for each in value]
     path = found(value, folder)
     is_path = (os.sep in value or re.search(r"_(dir|file|path)$", name)
                or "." in value and os.path.isfile(path))
@@ -39,12 +38,12 @@ def absolute_environment(spec, folder):
     """Returns ENV with an absolute path. A bare name is conda's, unless it is a directory that
     holds an environment, here or in `folder`. Refusal: the directory does not exist."""
     kind, _, place = spec.partition(":")
-    path = found(place, folder)
     if kind not in ("venv", "apptainer", "conda"):
         return spec
+    path = found(place, folder)
     if kind == "conda" and os.sep not in place:
         signs = [name for name in ("pyvenv.cfg", "conda-meta", "bin/python")
-                 if os.path.lexists(os.path.join(path, name))]
+                 if os.path.lexists(f"{path}/{name}")]
         if not signs:
             return spec
         kind = "venv" if "pyvenv.cfg" in signs else "conda"
@@ -55,7 +54,7 @@ def absolute_environment(spec, folder):
 
 def model_script(options, stage):
     """Returns the path of the model's script for a stage; Refusal if it does not exist."""
-    path = os.path.join(options.model_dir, f"{options.model}_{stage}_improve.py")
+    path = f"{options.model_dir}/{options.model}_{stage}_improve.py"
     if not os.path.isfile(path):
         raise Refusal(f"the model script {path} does not exist",
                       "--model NAME and --model_dir DIR of the model's scripts; upper and lower "
@@ -64,7 +63,7 @@ def model_script(options, stage):
 
 
 def check_output_dir(directory):
-    """Refuses a results tree that cannot be written."""
+    """Returns the path of a results tree; Refusal if it cannot be written."""
     size = len(os.fsencode(directory))
     if size > LONGEST_PATH:
         raise Refusal(f"--output_dir has {size} bytes, which is too long for the paths inside it",
@@ -78,7 +77,14 @@ def check_output_dir(directory):
     except OSError as error:
         raise Refusal(f"--output_dir {directory} cannot be written ({error.strerror})",
                       "an --output_dir of yours")
+    return directory
 
 
-def is_program(name):
-    return shutil.which(name) is not None
+def run_model(*line, timeout=None, **settings):
+    """Calls run_model.sh; returns (exit code, output). settings: variables of its environment;
+    subprocess.TimeoutExpired after `timeout` seconds."""
+    done = subprocess.run(
+        ["bash", f"{HERE}/run_model.sh", *line], timeout=timeout,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=dict(os.environ, WORKFLOW_PYTHON=sys.executable, **settings))
+    return done.returncode, done.stdout.decode("utf-8", "replace")

@@ -1,19 +1,20 @@
 """planning: from the options to the arrays of a launch.
 
-    check -> find_data -> the workflow's plan -> with_collector -> adopt -> (core/rules) ->
-    arrays_to_run
+    check -> find_data -> the workflow's plan -> with_collector -> look (core/rules) ->
+    refuse_replacement -> arrays_to_run
 """
 import os
-import subprocess
+import shutil
 from collections import Counter
 
 from core import rules
 from core.errors import Refusal
-from core.task import quoted, task_line
+from core.task import STAGES, quoted, task_line
 from core.text import plural
-from launcher import (benchmark, demo_data, improve_stages, local, options as command_line, slurm,
-                      templates)
-from launcher.paths import HERE, MODEL_STAGES, check_output_dir, is_program, model_script
+from core.tree import ResultsTree
+from launcher import (benchmark, changed_data, demo_data, improve_stages, local,
+                      options as command_line, slurm, templates)
+from launcher.paths import MODEL_STAGES, check_output_dir, model_script, run_model
 from launcher.tasks import Packing, arrays_of, rows_of
 
 OLDER = "was written by an older version of these launchers"
@@ -36,9 +37,9 @@ def check(workflow, options):
 
 
 def choose_executor(options):
-    """Sets options.executor to slurm or local. A workstation may have Slurm's programs and no
-    cluster."""
-    has_sbatch = is_program("sbatch")
+    """Sets options.executor to slurm or local, and returns it. A workstation may have Slurm's
+    programs and no cluster."""
+    has_sbatch = shutil.which("sbatch")
     if options.executor == "slurm" and not has_sbatch and not options.dry_run:
         raise Refusal("--executor slurm, but there is no sbatch on this machine",
                       "log in to the cluster's login node, or add --executor local")
@@ -51,36 +52,26 @@ def choose_executor(options):
         raise Refusal("--gpus is for local runs; on Slurm each job asks for its GPU in the "
                       "template",
                       "switch on --gres=gpu:1 in slurm_templates, or add --executor local")
+    return options.executor
 
 
 def check_environment(options):
     """Activates the model's environment once on this machine, if it can be: a mistake costs a
     second and not a night in the queue."""
     kind = options.env.partition(":")[0]
-    can_be_tried = {"venv": True, "conda": "CONDA_EXE" in os.environ or is_program("conda"),
-                    "module": "MODULESHOME" in os.environ or "LMOD_PKG" in os.environ}.get(kind,
-                                                                                           False)
-    runs_here = options.executor == "local" and not options.dry_run
-    if can_be_tried or runs_here and kind not in ("none", "apptainer"):
-        problem = activation_problem(options.env)
-        if problem:
-            raise Refusal(f"--env {options.env} cannot be activated on this machine: {problem}",
-                          "name an environment that exists")
-    elif kind not in ("none", "apptainer"):
+    if kind in ("none", "apptainer"):
+        return
+    can_be_tried = {"venv": True, "conda": "CONDA_EXE" in os.environ or shutil.which("conda"),
+                    "module": "MODULESHOME" in os.environ or "LMOD_PKG" in os.environ}.get(kind)
+    if not can_be_tried and (options.executor != "local" or options.dry_run):
         options.notes.append(f"--env {options.env} cannot be checked on this machine: the first "
                              "task will tell")
-
-
-def activation_problem(environment):
-    """Returns what the activation of an environment says if it fails, '' if it works."""
-    command = ["bash", os.path.join(HERE, "run_model.sh"), "--check_env", environment]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          stdin=subprocess.DEVNULL, universal_newlines=True)
-    if done.returncode == 0:
-        return ""
-    lines = done.stdout.strip().splitlines() or ["it says nothing"]
-    # Lmod says it in ten
-    return " ".join(done.stdout.split()) if environment.startswith("module:") else lines[-1]
+        return
+    code, said = run_model("--check_env", options.env)
+    if code != 0:
+        raise Refusal(f"--env {options.env} cannot be activated on this machine: "
+                      f"{' '.join(said.split()) or 'it says nothing'}",
+                      "name an environment that exists")
 
 
 # ---- data and tasks
@@ -88,7 +79,13 @@ def activation_problem(environment):
 def find_data(options):
     """Returns the Benchmark of --input_dir; makes demo data if there is none."""
     if options.demo and not os.path.isdir(options.input_dir):
-        write_demo_data(options.input_dir)
+        try:
+            demo_data.write_demo_data(options.input_dir)
+        except OSError as error:
+            raise Refusal("there is no benchmark, and demo data cannot be written to "
+                          f"{options.input_dir} ({error.strerror})",
+                          "name a benchmark's raw_data with --input_dir, or change to a directory "
+                          "of yours")
     data = benchmark.read_benchmark(options.input_dir, options.y_col_name, options.split_type,
                                     options.y_data_file)
     if data.synthetic:      # the summary says what that means
@@ -98,31 +95,41 @@ def find_data(options):
     return data
 
 
-def write_demo_data(directory):
-    try:
-        demo_data.write_demo_data(directory)
-    except OSError as error:
-        raise Refusal(f"there is no benchmark, and demo data cannot be written to {directory} "
-                      f"({error.strerror})",
-                      "name a benchmark's raw_data with --input_dir, or change to a directory of "
-                      "yours")
-
-
 def with_collector(tasks):
     """Returns the tasks and the collector behind them; Refusal if there are none, or two of one
     name."""
     if not tasks:
-        raise Refusal("nothing to run", "choose more with --source and --split")
+        raise Refusal("nothing to run",
+                      "other --source, --target and --split, or no --only_cross_study")
     counts = Counter(task.name for task in tasks)
-    twice = next((name for name, count in counts.items() if count > 1), None)
-    if twice:
-        raise Refusal(f"two tasks would write {twice}",
+    name, count = counts.most_common(1)[0]
+    if count > 1:
+        raise Refusal(f"two tasks would write {name}",
                       "name fewer studies in one command, if a '-' in their "
                       "names makes them one; in a workflow of your own, put each label into the "
                       "task's name")
     for task in tasks:
         task_line(task, "/")    # refuses control characters
-    return tasks + [improve_stages.collect([task.name for task in tasks])]
+    return tasks + [improve_stages.collect(list(counts))]
+
+
+# ---- the results tree
+
+def look(workflow, tasks, data, options):
+    """Returns (ResultsTree, {task name: Reason} of what runs, fingerprints of the benchmark).
+
+    Refusal if the tree belongs to another run, or the benchmark has changed since; --adopt happens
+    here.
+    """
+    tree = ResultsTree(options.output_dir)
+    refuse_other_owner(tree, workflow, options)
+    adopt(tasks, tree, options)
+    found = changed_data.check(data, tasks, tree, options)
+    options.notes += changed_data.script_notes(tasks, tree)
+    why = rules.decide(tasks, tree, options.redo)
+    if options.adopt_data:      # the plan of a launch says which data results are valid for
+        why.setdefault("scores", rules.Reason("tables", "the data were taken as valid"))
+    return tree, why, found
 
 
 def refuse_other_owner(tree, workflow, options):
@@ -130,10 +137,10 @@ def refuse_other_owner(tree, workflow, options):
     for launch in tree.launches:
         arguments = launch.plan.get("arguments")
         arguments = arguments if isinstance(arguments, dict) else {}
-        split_type = arguments.get("split_type", "split")
         for what, found, asked in (("workflow", launch.plan["workflow"], workflow.name),
                                    ("model", launch.plan.get("model"), options.model),
-                                   ("split type", split_type, options.split_type)):
+                                   ("split type", arguments.get("split_type", "split"),
+                                    options.split_type)):
             if found not in (None, asked):
                 raise Refusal(f"{options.output_dir} holds results of {what} {found}, not {asked}",
                               "choose another --output_dir")
@@ -144,10 +151,13 @@ def adopt(tasks, tree, options):
 
     With --adopt the runner judges them instead and writes their status; a dry run takes them all.
     """
-    kept = without_redone(tasks, options.redo)
-    names = set(rules.untracked_outputs(kept, tree))
-    untracked = [task for task in kept if task.name in names]
-    if untracked and not options.adopt:
+    # --redo STAGE makes the tasks of that stage and of all after it anew
+    redone = STAGES[STAGES.index(options.redo):] if options.redo else ()
+    kept = {task.name: task for task in tasks if task.stage not in redone}
+    untracked = [kept[name] for name in rules.untracked_outputs(kept.values(), tree)]
+    if not untracked:
+        return
+    if not options.adopt:
         is_old = any(tree.status(task.name) for task in untracked)
         raise Refusal(f"{options.output_dir} {OLDER if is_old else FOREIGN}: "
                       f"{plural(len(untracked), 'task')}, {untracked[0].name} first",
@@ -156,56 +166,38 @@ def adopt(tasks, tree, options):
     if options.dry_run:
         for task in untracked:
             tree.assume_adopted(task)
-        if untracked:
-            print(f"dry run: --adopt would judge {plural(len(untracked), 'output')} and take those "
-                  "that are complete as done")
-    elif untracked:
-        complete = sum(local.adopt(task, tree.out) for task in untracked)
-        for task in untracked:
-            tree.forget(task.name)
-        print(f"adopted {plural(complete, 'output')}; {len(untracked) - complete} not complete, "
-              "to be run")
-
-
-def without_redone(tasks, redo):
-    """Returns the tasks that --redo STAGE does not make anew: neither of that stage nor behind
-    it."""
-    anew = set()
-    for task in tasks:
-        if task.stage == redo or anew.intersection(task.parents):
-            anew.add(task.name)
-    return [task for task in tasks if task.name not in anew]
+        print(f"dry run: --adopt would judge {plural(len(untracked), 'output')} and take those "
+              "that are complete as done")
+        return
+    complete = sum(local.adopt(task, tree.out) for task in untracked)
+    for task in untracked:
+        tree.forget(task.name)
+    print(f"adopted {plural(complete, 'output')}; {len(untracked) - complete} not complete, "
+          "to be run")
 
 
 def refuse_replacement(tasks, why, tree, options):
     """Done results are replaced because of other arguments only with --replace."""
     counts, differences = rules.replaced(tasks, why, tree)
-    if options.replace or not counts:
-        return
-    lost = " and ".join(f"{count} {stage}" for stage, count in counts.items())
-    sentence = f"{'; '.join(differences)}; {lost} results that are done would be replaced"
-    if options.dry_run:
-        print(f"dry run: without --replace this would be refused: {sentence}")
-        return
-    raise Refusal(sentence, "add --replace to make them anew, or choose another --output_dir")
+    if counts and not options.replace:
+        lost = " and ".join(f"{count} {stage}" for stage, count in counts.items())
+        raise Refusal(f"{'; '.join(differences)}; {lost} results that are done would be replaced",
+                      "add --replace to make them anew, or choose another --output_dir")
 
 
 def arrays_to_run(tasks, why, options):
     """Returns the arrays of the tasks that run."""
-    largest = largest_array(options) if options.executor == "slurm" else LOCAL_ARRAY
+    largest = LOCAL_ARRAY
+    if options.executor == "slurm":
+        try:
+            largest = slurm.largest_array()
+        except Refusal:
+            if not options.dry_run and not options.check:
+                raise
+            largest = slurm.DEFAULT_MAX_ARRAY
+            if options.dry_run:
+                print(f"dry run: no Slurm controller answers, so MaxArraySize {largest} is assumed")
     packing = Packing(lambda stage, source: templates.find_template(stage, source, options.model),
                       largest, options.max_running, options.tasks_per_job or 1, rows_of(tasks)
                       if options.fuse else {})
     return arrays_of([task for task in tasks if task.name in why], packing)
-
-
-def largest_array(options):
-    try:
-        return slurm.largest_array()
-    except Refusal:
-        if not options.dry_run and not options.check:
-            raise
-        if options.dry_run:
-            print("dry run: no Slurm controller answers, so MaxArraySize "
-                  f"{slurm.DEFAULT_MAX_ARRAY} is assumed")
-        return slurm.DEFAULT_MAX_ARRAY

@@ -4,7 +4,6 @@
 
 A job is known by its name, csa.LAUNCH.ARRAY, so one whose id was never written down is found, too.
 """
-import glob
 import os
 import re
 import signal
@@ -16,26 +15,22 @@ from core.text import plural
 from core.tree import ResultsTree
 from launcher import launch_files, slurm
 
-SILENT_AFTER = 300      # seconds; a runner touches its claim every 5
 FIRST_PAUSE, LAST_PAUSE = 10, 60    # seconds between two polls of the queue, for --wait
 SILENCE = 900           # seconds without an answer after which --wait gives up
-# Slurm's reason why an element waits -> why it can never start by itself, and what to do
-HELD = "Slurm holds it"
 AGAIN = "in the template, then --cancel and the same command"
+STRANDED = "what it waits for can no longer end well"
+# Slurm's state and reason -> why an element can never start by itself, and what to do
 NEVER_STARTS = (
-    (r"held( state)?$|JobHeld", HELD),
-    (r"Partition(Down|Inactive)", "its partition is down"),
-    (r"Partition(Time|Node)Limit|BadConstraints", "its partition cannot give what it asks for"),
+    (r"DependencyNeverSatisfied", STRANDED, "the same command again, which cancels it"),
+    (r"SPECIAL_EXIT|_HOLD |held( state)?$|JobHeld", "Slurm holds it",
+     "scontrol release JOB; an administrator's hold: ask the administrators"),
+    (r"Partition(Down|Inactive)", "its partition is down", f"wait, or edit --partition {AGAIN}"),
+    (r"Partition(Time|Node)Limit|BadConstraints", "its partition cannot give what it asks for",
+     f"edit --time, --mem, --gres, --constraint or --partition {AGAIN}"),
     (r"InvalidAccount|InvalidQOS|AccountNotAllowed|QOSNotAllowed|(Assoc|QOS)(Max\w*PerJob|Min)",
-     "its account or QOS does not allow it"),
+     "its account or QOS does not allow it", f"edit --account, --qos, --time or --mem {AGAIN}"),
 )
-HINTS = {
-    HELD: "scontrol release JOB; an administrator's hold: ask the administrators",
-    "its partition is down": f"wait, or edit --partition {AGAIN}",
-    "its partition cannot give what it asks for":
-        f"edit --time, --mem, --gres, --constraint or --partition {AGAIN}",
-    "its account or QOS does not allow it": f"edit --account, --qos, --time or --mem {AGAIN}",
-}
+HINTS = {why: hint for _, why, hint in NEVER_STARTS}
 
 
 class Busy(Refusal):
@@ -44,32 +39,35 @@ class Busy(Refusal):
 
 def never_starts(element):
     """Returns why an element can never start by itself, a key of HINTS; '' if it only waits."""
-    if element.state in slurm.HELD:
-        return HELD
-    return next((why for pattern, why in NEVER_STARTS
-                 if element.waits and re.search(pattern, element.reason)), "")
+    said = f"{element.state} {element.reason}"
+    return next((why for pattern, why, _ in NEVER_STARTS
+                 if element.waits and re.search(pattern, said)), "")
 
 
 class Queue:
     """What squeue says of a tree's launches, also of elements that ended in the last minutes.
 
-    error   why the controller did not answer, '' if it did
-    jobs    {launch id: {array: job}}, as the launches wrote them down
+    error       why the controller did not answer, '' if it did
+    jobs        the job ids that were written down
+    submitted   {task name: whether its newest job was written down}
     """
 
     def __init__(self, tree, elements=(), error=""):
-        self.tree, self.error, self._elements, self._runs = tree, error, {}, {}
-        self.jobs = {launch.id: launch_files.read_jobs(launch.directory)
-                     for launch in tree.launches}
+        self.tree, self.error, self.jobs, self.submitted = tree, error, set(), {}
+        self._elements, self._of_task = {}, {}
         for element in elements:
             place = element.name, element.index
             # A batch script may have been submitted by hand again: the one in the queue counts.
             if element.in_queue or place not in self._elements:
                 self._elements[place] = element
-        for launch in reversed(tree.launches):
-            for task in launch.tasks:
-                if task.run:
-                    self._runs.setdefault(task.name, []).append((launch, task))
+        for launch in tree.launches:
+            jobs = launch_files.read_jobs(launch.directory)
+            self.jobs.update(job.partition(";")[0] for job in jobs.values())
+            for task in filter(lambda task: task.run, launch.tasks):
+                element, older = self.element(launch, task), self._of_task.get(task.name)
+                if element and element.in_queue or not (older and older.in_queue):
+                    self._of_task[task.name] = element
+                self.submitted[task.name] = task.array in jobs
 
     def element(self, launch, task):
         """Returns the Element of a launch's task, else that of cancelled elements, else None."""
@@ -78,8 +76,7 @@ class Queue:
 
     def of_task(self, name):
         """Returns the Element of a task: one in the queue, else the newest launch's, else None."""
-        found = [self.element(*run) for run in self._runs.get(name, ())]
-        return next((each for each in found if each and each.in_queue), (found or [None])[0])
+        return self._of_task.get(name)
 
     def in_queue(self, launch=None):
         """Returns the Elements of a launch (None: of all) that wait or run."""
@@ -92,26 +89,19 @@ def job_name(launch, array):
     return launch_files.job_name(launch.plan["workflow"], launch.id, array)
 
 
-def job_names(tree):
-    """Returns {cluster: names of the jobs there that the launches of an OUT may have}."""
-    found = {}
+def look(tree):
+    """Returns the Queue of an OUT: one squeue for each cluster that its jobs are on."""
+    names, clusters, elements = [], {""}, []
     for launch in tree.launches:
         first = launch.plan.get("output_dir") or tree.out
         # A copy of an OUT that still exists owns no jobs.
-        is_copy = os.path.exists(first) and not os.path.samefile(first, tree.out)
-        if launch.plan.get("executor") == "slurm" and not is_copy:
-            jobs = launch_files.read_jobs(launch.directory)
-            for array in {task.array for task in launch.tasks if task.run}:
-                cluster = jobs.get(array, "").partition(";")[2]
-                found.setdefault(cluster, []).append(job_name(launch, array))
-    return found
-
-
-def look(tree):
-    """Returns the Queue of an OUT: one squeue for each cluster that its jobs are on."""
-    elements = []
+        is_own = not os.path.exists(first) or os.path.samefile(first, tree.out)
+        if launch.plan.get("executor") == "slurm" and is_own:
+            names += {job_name(launch, task.array) for task in launch.tasks if task.run}
+            jobs = launch_files.read_jobs(launch.directory).values()
+            clusters.update(job.partition(";")[2] for job in jobs)
     try:
-        for cluster, names in job_names(tree).items():
+        for cluster in clusters:
             elements += slurm.queue(names, cluster)
     except slurm.SlurmError as error:
         return Queue(tree, error=str(error))
@@ -128,7 +118,8 @@ def stranded(queue):
         names = set()
         for task in launch.tasks:       # parents come first
             element = queue.element(launch, task)
-            if element and element.waits and (element.stranded or names & set(task.parents)):
+            if element and element.waits and (
+                    never_starts(element) == STRANDED or names & set(task.parents)):
                 names.add(task.name)
                 jobs.add(element.address)
     return sorted(jobs)
@@ -148,13 +139,13 @@ def at_work_elsewhere(launch):
 
 
 def runner_at_work(queue, name, status):
-    """Whether the runner that wrote 'running' still works, though the queue shows no job of it."""
-    ours = {job.partition(";")[0] for jobs in queue.jobs.values() for job in jobs.values()}
-    if status.state != "running" or status.slurm_job.partition("_")[0] in ours:
-        return False    # of our jobs the queue knows
+    """Whether the runner that wrote 'running' still works, though the queue shows no job of it; on
+    another host its claim says so."""
+    if status.slurm_job.partition("_")[0] in queue.jobs and not queue.error:
+        return False
     if status.host == os.uname().nodename:
         return launch_files.is_at_work(status._asdict())
-    return any(time.time() - queue.tree.written(name, file) / 1e9 < SILENT_AFTER
+    return any(time.time() - queue.tree.written(name, file) / 1e9 < launch_files.SILENT_AFTER
                for file in queue.tree.names(name) if file.startswith(".claim."))
 
 
@@ -173,7 +164,14 @@ def cancel(options):
         raise no_answer(queue.error)
     jobs = sorted({element._replace(index=None).address for element in queue.in_queue()})
     if not options.dry_run:
-        end(jobs, local)
+        for state in local:
+            if state["host"] != os.uname().nodename:
+                raise Refusal(f"a local run goes on on {state['host']}", "cancel it there")
+            os.kill(state["pid"], signal.SIGTERM)
+        try:
+            slurm.cancel(jobs)
+        except slurm.SlurmError as error:
+            raise no_answer(error)
     ended = [f"{plural(len(jobs), 'job')}: {' '.join(jobs)}"] if jobs else []
     ended += [f"the local run of process {state['pid']} on {state['host']}" for state in local]
     start = "dry run: would cancel" if options.dry_run else "cancelled"
@@ -182,26 +180,12 @@ def cancel(options):
     return 0
 
 
-def end(jobs, local):
-    """Ends jobs, and local runs in other terminals of this machine."""
-    for state in local:
-        if state["host"] != os.uname().nodename:
-            raise Refusal(f"a local run goes on on {state['host']}", "cancel it there")
-        os.kill(state["pid"], signal.SIGTERM)
-    try:
-        slurm.cancel(jobs)
-    except slurm.SlurmError as error:
-        raise no_answer(error)
-
-
 def started_tree(options):
     """Returns the ResultsTree of --output_dir; Refusal if it holds no launch."""
     tree = ResultsTree(options.output_dir)
     if not tree.launches and not tree.tasks:
-        beside = os.path.join(glob.escape(os.path.dirname(tree.out)), "*", "launches")
-        runs = sorted(map(os.path.dirname, glob.glob(beside)))
         raise Refusal(f"there is no launch in {tree.out}",
-                      f"name the --output_dir of a run: {' '.join(runs) or 'start one first'}")
+                      "name the --output_dir or the --model of a run")
     return tree
 
 
@@ -212,31 +196,28 @@ def newest_launch(queue):
     return next(filter(queue.in_queue, reversed(queue.tree.launches)), None)
 
 
-def wait(tree, launch, stream=sys.stderr):
-    """Returns when no job of a launch waits or runs, but for jobs that can never start.
-
-    It gives up if the controller stays silent.
-    """
-    pause, answered, said = FIRST_PAUSE, time.time(), ""
+def wait(tree, launch):
+    """Returns when no job of a launch waits or runs, but for jobs that can never start; also if the
+    controller stays silent."""
+    pause, said, answered = FIRST_PAUSE, "", time.time()
     while time.time() - answered < SILENCE:
         queue = look(tree)
-        if not queue.error:
-            answered, left = time.time(), still_to_come(queue, launch)
-            if not left:
-                return
-            line = f"{plural(len(left), 'job')} left, {sum(each.runs for each in left)} running\n"
-            stream.write(line if line != said else "")
-            stream.flush()
-            said = line
+        answered = answered if queue.error else time.time()
+        left = still_to_come(queue, launch)
+        if not left and not queue.error:
+            return
+        line = queue.error or f"{plural(len(left), 'job')} left, " \
+                              f"{sum(each.runs for each in left)} running"
+        if line != said:
+            print(line, file=sys.stderr, flush=True)
+        said = line
         time.sleep(pause)
         pause = min(LAST_PAUSE, pause * 1.5)
-    stream.write(f"no answer from the Slurm controller for {SILENCE} s; the jobs go on\n")
 
 
 def still_to_come(queue, launch):
     """Returns the Elements that wait or run; [] if only what can never start is left."""
     left = queue.in_queue(launch)
-    stuck = {element for element in left if element.stranded or never_starts(element)}
-    moving = [element for element in left
-              if element not in stuck and element.reason != "Dependency"]
-    return [] if stuck and not moving else left
+    stuck = list(filter(never_starts, left))
+    moves = any(each not in stuck and each.reason != "Dependency" for each in left)
+    return left if moves or not stuck else []

@@ -29,7 +29,7 @@ DEFAULT_MAX_ARRAY = 1001    # Slurm's own MaxArraySize
 PASSED_ON = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT", "SBATCH_ACCOUNT", "SBATCH_CLUSTERS",
              "SBATCH_CONSTRAINT", "SBATCH_PARTITION", "SBATCH_QOS", "SBATCH_RESERVATION",
              "SBATCH_WCKEY")
-NOT_PASSED_ON = ("SLURM_", "SBATCH_", "SQUEUE_", "SCANCEL_", "SACCT_")
+NOT_PASSED_ON = ("SLURM_", "SBATCH_", "SQUEUE_", "SCANCEL_")
 LINE = re.compile(r"([0-9]{1,18})(?:_\[?([^]|]+)\]?)?\|(\w+)\|([^|]*)\|(.*)$")   # of squeue
 INDICES = re.compile(r"(\d{1,7})(?:-(\d{1,7}))?(?::([1-9]\d{0,6}))?")
 # What a client says if no reply came, or only a part of it: the controller may have taken the job.
@@ -41,8 +41,6 @@ FEWER = "give the same command again later, when fewer of your jobs are in the q
 
 ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY",
          "PREEMPTED", "REVOKED", "TIMEOUT", "LAUNCH_FAILED", "RECONFIG_FAIL"}
-WAITING = {"PENDING", "REQUEUED", "REQUEUE_FED"}
-HELD = {"SPECIAL_EXIT", "RESV_DEL_HOLD", "REQUEUE_HOLD"}
 RUNNING = {"RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT",
            "RESIZING"}
 
@@ -50,16 +48,12 @@ RUNNING = {"RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED", "SIGN
 class SlurmError(Exception):
     """A Slurm command failed: what it said.
 
-    kind: refused; silent (no reply, or none with a job id); missing (no such program)
+    may_be_submitted: no reply came, or none with a job id
     """
 
-    def __init__(self, kind, message):
+    def __init__(self, message, may_be_submitted=False):
         super().__init__(message)
-        self.kind = kind
-
-    @property
-    def may_be_submitted(self):
-        return self.kind == "silent"
+        self.may_be_submitted = may_be_submitted
 
 
 class Element(NamedTuple):
@@ -89,17 +83,13 @@ class Element(NamedTuple):
         return self.state not in ENDED
 
     @property
-    def waits(self):
-        return self.state in WAITING or self.state in HELD
-
-    @property
     def runs(self):
         return self.state in RUNNING
 
     @property
-    def stranded(self):
-        """Waits for a parent that can no longer end well, for ever."""
-        return self.waits and self.reason == "DependencyNeverSatisfied"
+    def waits(self):
+        """Also in states that only newer versions of Slurm have."""
+        return self.in_queue and not self.runs
 
 
 # ---- commands
@@ -111,25 +101,19 @@ def environment():
     return dict(kept, SLURM_BITSTR_LEN="0")
 
 
-def ignored_variables():
-    """Returns the SBATCH_ variables that sbatch does not get."""
-    return sorted(name for name in set(os.environ) - set(environment())
-                  if name.startswith("SBATCH_"))
-
-
 def ask(command, timeout=ASK_TIMEOUT, cwd=None):
     """Returns the standard output of a Slurm command; raises SlurmError."""
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, env=environment(), timeout=timeout, cwd=cwd)
     except subprocess.TimeoutExpired:
-        raise SlurmError("silent", f"{command[0]} gave no answer in {timeout} s")
+        raise SlurmError(f"{command[0]} gave no answer in {timeout} s", True)
     except OSError as error:
-        raise SlurmError("missing", f"{command[0]} cannot be run ({error.strerror})")
+        raise SlurmError(f"{command[0]} cannot be run ({error.strerror})")
     if done.returncode:
         said = " ".join(done.stderr.decode("utf-8", "replace").split())
-        raise SlurmError("silent" if done.returncode < 0 or NO_REPLY.search(said) else "refused",
-                         said or f"{command[0]} exited with {done.returncode}")
+        raise SlurmError(said or f"{command[0]} exited with {done.returncode}",
+                         done.returncode < 0 or NO_REPLY.search(said) is not None)
     return done.stdout.decode("utf-8", "replace")
 
 
@@ -169,9 +153,11 @@ def test_scripts(arrays, directory):
 
     Raises Refusal or SlurmError. SKIP_TEST_ONLY=1 in the environment leaves it out.
     """
-    ignored = ignored_variables()
+    ignored = sorted(name for name in set(os.environ) - set(environment())
+                     if name.startswith("SBATCH_"))
     if ignored:
-        sys.stderr.write(f"ignored: {', '.join(ignored)}; the templates say what a job asks for\n")
+        print(f"ignored: {', '.join(ignored)}; the templates say what a job asks for",
+              file=sys.stderr)
     if os.environ.get("SKIP_TEST_ONLY", "0") not in ("", "0"):
         return
     for array in {array.template: array for array in arrays}.values():
@@ -179,8 +165,8 @@ def test_scripts(arrays, directory):
         try:
             ask(["sbatch", "--test-only", script], SBATCH_TIMEOUT, directory)
         except SlurmError as error:
-            if error.kind != "refused":
-                raise
+            if error.may_be_submitted:
+                raise   # there was no answer
             raise Refusal(f"sbatch --test-only refuses {array.template} ({error}); nothing is "
                           "submitted", LATER)
 
@@ -196,7 +182,8 @@ def submit_arrays(workflow, arrays, directory):
         name = launch_files.job_name(workflow, os.path.basename(directory), array.name)
         try:
             launch_files.write_state(directory, "submitting")   # a sign of life for other hosts
-            if can_go(array, jobs):
+            submitted = [parent in jobs for parent in array.parents]
+            if all(submitted) or array.stage == "collect" and any(submitted):
                 jobs[array.name] = submit(os.path.join(directory, f"{array.name}.sbatch"),
                                           dependency_of(array, jobs), name)
                 launch_files.add_job(directory, array.name, jobs[array.name])
@@ -208,17 +195,13 @@ def submit_arrays(workflow, arrays, directory):
     return jobs, first_error
 
 
-def can_go(array, jobs):
-    submitted = [parent in jobs for parent in array.parents]
-    return any(submitted) or not submitted if array.stage == "collect" else all(submitted)
-
-
 def dependency_of(array, jobs):
     """Returns 'aftercorr:1:2,afterany:3', '' for an array that waits for none of {array: job}."""
     ids = [jobs[parent].partition(";")[0] for parent in array.parents if parent in jobs]
-    parts = [":".join([array.dependency, *ids])] if ids else []
-    after = [f"afterany:{jobs[array.after].partition(';')[0]}"] if array.after in jobs else []
-    return ",".join(parts + after)
+    waits = [":".join([array.dependency, *ids])] if ids else []
+    if array.after in jobs:
+        waits.append("afterany:" + jobs[array.after].partition(";")[0])
+    return ",".join(waits)
 
 
 def submit(script, dependency, name):
@@ -241,7 +224,7 @@ def job_of(output):
     """Returns the job that sbatch --parsable printed, perhaps among a site's banners."""
     found = re.findall(r"^([0-9]{1,18}(?:;[\w.-]+)?)\s*$", output, re.MULTILINE)
     if not found:
-        raise SlurmError("silent", f"sbatch printed no job id, but {output[-200:]!r}")
+        raise SlurmError(f"sbatch printed no job id, but {output[-200:]!r}", True)
     return found[-1]
 
 
@@ -251,13 +234,10 @@ def find_job(name, script, error):
     clusters = os.environ.get("SBATCH_CLUSTERS", written)      # the environment wins in sbatch, too
     for _ in range(TRIES if error.may_be_submitted else 1):
         time.sleep(PAUSE if error.may_be_submitted else 0)
-        found = []
         for cluster in clusters.split(","):     # of several, sbatch has chosen one
             with suppress(SlurmError):
-                found += queue([name], cluster)
-        if found:
-            newest = max(found, key=lambda element: int(element.job_id))
-            return newest._replace(index=None).address
+                for element in queue([name], cluster):
+                    return element._replace(index=None).address
     return None
 
 

@@ -6,8 +6,7 @@
 The same seed gives the same subsets on every machine and Python.
 """
 import csv
-import math
-import os
+import glob
 import random
 import re
 from collections import Counter
@@ -15,9 +14,8 @@ from collections import Counter
 from core.errors import FileError, Refusal
 from core.improve_files import read_split
 
-SUBSET_FILE = re.compile(r"([^.].*)_(split|cell|drug)_(0|[1-9]\d*)_sz_([1-9]\d*)\.txt$")
+SUBSET_FILE = re.compile(r".*/(.+)_split_(0|[1-9]\d*)_sz_([1-9]\d*)\.txt$")
 SCALES = ("log", "log2", "log10", "linear")
-SMALLEST = 2    # rows: one leaves nothing to learn from
 
 
 def read_ids(path):
@@ -49,38 +47,26 @@ def responses(path, y_col_name):
 
 
 def check_ids(ids, known, path):
-    strange = next((i for i in ids if i not in known), None)
-    if strange is not None:
-        raise Refusal(f"split file {path} holds row {strange}, which the response file lacks",
-                      "split files and response file of the same benchmark")
+    """Refuses a row number that the response file lacks."""
+    for row in ids:
+        if row not in known:
+            raise Refusal(f"split file {path} holds row {row}, which the response file lacks",
+                          "split files and response file of the same benchmark")
 
 
 def sizes(smallest, largest, count, scale):
     """Returns the sizes from smallest to largest, the latter included.
 
-    log: `count` sizes, each a constant factor apart; linear: a constant step apart;
-    log2, log10: the powers of 2 or 10 in between, the `count` largest of them.
+    log: `count` sizes, each a constant factor apart; linear: a constant step apart; those that
+    coincide after rounding are one. log2, log10: the powers of 2 or 10 in between, the `count`
+    largest of them.
     """
     if scale in ("log2", "log10"):
-        base = int(scale[3:])
-        powers = [base ** k for k in range(math.ceil(math.log(largest, base)) + 1)]
+        powers = [int(scale[3:]) ** k for k in range(largest.bit_length())]
         return ([n for n in powers if smallest <= n < largest] + [largest])[-count:]
-    if count == 1:
-        return [largest]
-    places = [at / (count - 1) for at in range(count)]
-    if scale == "linear":
-        return [int(round(smallest + (largest - smallest) * place)) for place in places]
-    return [int(round(smallest * (largest / smallest) ** place)) for place in places]
-
-
-def check_sizes(chosen, source, count, smallest, scale):
-    """Sizes that coincide after rounding are refused, with a number that works."""
-    if len(set(chosen)) == len(chosen):
-        return
-    fewer = max(n for n in range(1, count) if len(set(sizes(smallest, chosen[-1], n, scale))) == n)
-    raise Refusal(
-        f"--lc_sizes {count} from {smallest} to {chosen[-1]} rows of {source} give a size twice",
-        f"--lc_sizes {fewer}, or a smaller --min_size")
+    places = [at / (count - 1) for at in range(count - 1)] + [1]
+    return sorted({round(smallest + (largest - smallest) * place if scale == "linear" else
+                         smallest * (largest / smallest) ** place) for place in places})
 
 
 def shuffled(ids, seed, source, split):
@@ -98,26 +84,13 @@ def in_random_order(generator, items):
     return items
 
 
-def find_subset_files(directory, split_type="split"):
-    """Returns {source: {split: {size: path}}} of a directory of existing subsets; Refusal.
-
-    IMPROVE's generator writes _split_ into the names of blind subsets, too: those count if no
-    other name says cell or drug.
-    """
-    try:
-        matches = list(filter(None, map(SUBSET_FILE.match, os.listdir(directory))))
-    except OSError as error:
-        raise Refusal(f"--lca_splits_dir {directory} cannot be read ({error.strerror})",
-                      "a directory with split files")
-    kinds = {match.group(2) for match in matches}
-    named = split_type if split_type in kinds else "split"
-    found = {}
-    for match in matches:
-        source, kind, split, size = match.groups()
-        if kind == named:
-            path = os.path.join(directory, match.group(0))
-            found.setdefault(source, {}).setdefault(int(split), {})[int(size)] = path
+def find_subset_files(directory):
+    """Returns {(source, split, size): path}, sorted, of a directory of IMPROVE's generator, which
+    names the subsets of blind splits like those of others; Refusal."""
+    matches = map(SUBSET_FILE.match, glob.glob(f"{glob.escape(directory)}/*"))
+    found = {(match.group(1), int(match.group(2)), int(match.group(3))): match.group(0)
+             for match in matches if match}
     if not found:
         raise Refusal(f"--lca_splits_dir {directory} holds no file NAME_split_K_sz_N.txt",
                       "a directory of IMPROVE's generator, or no --lca_splits_dir")
-    return found
+    return dict(sorted(found.items()))

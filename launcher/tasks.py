@@ -10,11 +10,10 @@ An element runs one task, or several one after another: K neighbours of a stage
 (--tasks_per_job K), or all tasks of a source and split (--fuse). A row of the latter
 waits for nothing, since what its tasks are made from is in it.
 """
-from typing import Callable, Dict, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from core.errors import Refusal
 from core.task import Task
-from core.tree import parents_first
 
 
 class Row(NamedTuple):
@@ -44,21 +43,27 @@ class Array(NamedTuple):
     stage: str                              # row, if an element runs tasks of several stages
     template: str
     # array index -> its tasks, in the order in which they run
-    elements: Dict[int, Tuple[Task, ...]]
+    elements: Dict[int, List[Task]]
     parents: Tuple[str, ...]                # names of arrays
     throttle: Optional[int]
-    count: int
     # the array whose end a throttled search waits for: %N holds for one array
     after: str = ""
 
     @property
+    def count(self):
+        """The lines of an element; one of fewer tasks leaves some empty."""
+        return max(map(len, self.elements.values()))
+
+    @property
     def tasks(self):
+        """All tasks, element by element."""
         return [task for members in self.elements.values() for task in members]
 
     @property
     def lines(self):
         """The .tasks file of this array: {line, from 0 on: task}"""
-        return {index * self.count + place: task for index, members in self.elements.items()
+        count = self.count
+        return {index * count + place: task for index, members in self.elements.items()
                 for place, task in enumerate(members)}
 
     @property
@@ -70,19 +75,15 @@ class Array(NamedTuple):
     @property
     def indices(self):
         """The elements as sbatch's --array takes them: 0-4,7%10"""
-        throttle = f"%{self.throttle}" if self.throttle else ""
-        return ranges(sorted(self.elements)) + throttle
+        return ranges(self.elements) + (f"%{self.throttle}" if self.throttle else "")
 
 
 def ranges(numbers):
-    """Sorted numbers, runs of them shortened: [0, 1, 2, 5] -> 0-2,5"""
-    runs = []
-    for number in numbers:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+    """Numbers, runs of them shortened: {0, 1, 2, 5} -> 0-2,5"""
+    starts = sorted(number for number in numbers if number - 1 not in numbers)
+    ends = sorted(number for number in numbers if number + 1 not in numbers)
+    return ",".join(str(start) if start == end else f"{start}-{end}"
+                    for start, end in zip(starts, ends))
 
 
 class Packing(NamedTuple):
@@ -100,67 +101,32 @@ class Packing(NamedTuple):
     per_job: int = 1
     rows: Dict[str, int] = {}
 
-    def place(self, task):
-        """(name of the row of arrays, stage for the template, number of the element in it)"""
-        if task.stage == "collect":
-            return "collect", "collect", 0
-        if task.name in self.rows:
-            return "row", "row", self.rows[task.name]
-        return task.array, task.stage, task.index // self.per_job
-
 
 def arrays_of(tasks, packing):
     """The arrays for these tasks, parents first.
 
-    tasks: those that are to run; parents that are not among them are done
+    tasks: those that are to run, parents first; parents that are not among them are done
     """
-    groups, array_of, row_of = {}, {}, {}
+    arrays, array_of, newest = {}, {}, {}
     for task in tasks:
-        row, stage, number = packing.place(task)
+        if task.name in packing.rows:
+            row, stage, number, waits_for = "row", "row", packing.rows[task.name], ()
+        else:
+            row, stage, number = task.array, task.stage, task.index // packing.per_job
+            waits_for = {array_of[name] for name in task.parents if name in array_of}
         chunk, index = divmod(number, packing.largest_array)
-        waits_for = {array_of[name] for name in task.parents if name in array_of}
-        key = (f"{row}.{chunk}" if chunk else row, stage, packing.template_of(stage, task.source),
-               tuple(sorted(waits_for)) if stage != "row" else ())
-        name, elements = groups.get(key) or groups.setdefault(key, (group_name(key, groups), {}))
-        elements.setdefault(index, []).append(task)
-        array_of[task.name], row_of[name] = name, row
-    return one_after_another([made_array(key, *group, packing) for key, group in groups.items()],
-                             row_of)
-
-
-def made_array(key, name, elements, packing):
-    _, stage, template, parents = key
-    members = {index: in_turn(tasks, stage) for index, tasks in elements.items()}
-    throttle = packing.throttle if stage != "collect" else None
-    return Array(name, stage, template, members, parents, throttle,
-                 max(map(len, elements.values())))
-
-
-def one_after_another(arrays, row_of):
-    """The arrays; those of one throttled search follow each other. row_of: {array name: row of the
-    plan}"""
-    last = {}
-    for place, array in enumerate(arrays):
-        if array.stage == "trial" and array.throttle:
-            arrays[place] = array._replace(after=last.get(row_of[array.name], ""))
-            last[row_of[array.name]] = array.name
-    return arrays
-
-
-def group_name(key, groups):
-    """The first part of the key; -2, -3 behind it for further groups that have the same."""
-    place = sum(other[0] == key[0] for other in groups)
-    return f"{key[0]}-{place + 1}" if place else key[0]
-
-
-def in_turn(members, stage):
-    """The tasks of an element in the order in which they run; those of a row so that each result
-    comes early: the tasks that it is made from, then itself."""
-    if stage != "row":
-        return tuple(members)
-    inner = {parent for task in members for parent in task.parents}
-    results_first = sorted(members, key=lambda task: task.name in inner)
-    return tuple(parents_first({task.name: task for task in results_first}).values())
+        key = (row, chunk, stage, packing.template_of(stage, task.source),
+               tuple(sorted(waits_for)))
+        if key not in arrays:
+            namesakes = sum(other[0] == row for other in arrays)
+            name = f"{row}-{namesakes + 1}" if namesakes else row
+            throttle = packing.throttle if stage != "collect" else None
+            after = newest.get(row, "") if stage == "trial" and throttle else ""
+            arrays[key] = Array(name, *key[2:4], {}, key[4], throttle, after)
+            newest[row] = name
+        arrays[key].elements.setdefault(index, []).append(task)
+        array_of[task.name] = arrays[key].name
+    return list(arrays.values())
 
 
 def rows_of(tasks):
@@ -168,14 +134,12 @@ def rows_of(tasks):
     Refusal."""
     numbers, row_of = {}, {}
     for task in tasks:
-        if task.stage != "collect":
-            key = task.source, task.split, str(sorted(task.labels.items()))
-            row_of[task.name] = numbers.setdefault(key, len(numbers))
-    for task in tasks:
-        other = next((name for name in task.parents if row_of.get(name) != row_of.get(task.name)),
-                     None)
-        if other and task.stage != "collect":
-            raise Refusal(f"--fuse: {task.name} is made from {other}, which belongs to another "
-                          "source, split or label",
+        if task.stage == "collect":
+            continue
+        key = task.source, task.split, str(sorted(task.labels.items()))
+        row_of[task.name] = numbers.setdefault(key, len(numbers))
+        if any(row_of.get(name) != row_of[task.name] for name in task.parents):
+            raise Refusal(f"--fuse: {task.name} is made from a task of another source, split or "
+                          "label",
                           "leave out --fuse; --tasks_per_job K puts several tasks into a job, too")
     return row_of

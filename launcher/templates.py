@@ -20,14 +20,12 @@ INCLUDE = re.compile(r"@@(\w+\.\w+)@@\s*$", re.ASCII)
 REQUIRED = ("JOB_NAME", "ARRAY", "SLURM_OUTPUT", "RUN_MODEL", "TASKS")
 HARMLESS = re.compile(r"[A-Za-z0-9_./:=,%@+-]*$")
 PLACEHOLDER = re.compile(r"=(NAME|YOU@SITE)\b")   # of the lines of site.sbatch that are off
-FALLBACK = {"trial": ["train"]}     # a trial trains: it takes the GPU that train.sbatch asks for
 # The launcher finds its jobs, their order and their output by these.
 OWN_OPTIONS = {"--job-name": "@@JOB_NAME@@", "--array": "@@ARRAY@@", "--output": "@@SLURM_OUTPUT@@",
                "--dependency": None}
 OPTION = re.compile(r"(?<!\S)(--[\w-]+|-[JaodMt])[=\s]*([^\s-]\S*)?")
 SHORT = {"-J": "--job-name", "-a": "--array", "-o": "--output", "-d": "--dependency",
          "-M": "--clusters", "-t": "--time"}
-WRITTEN = re.compile(r"# Written by the launcher from (.*); `sbatch` this file")
 FRESH = "take a fresh copy of slurm_templates/"
 
 
@@ -36,48 +34,43 @@ FRESH = "take a fresh copy of slurm_templates/"
 def find_template(stage, source, model, directory=DIRECTORY):
     """Returns the path of {stage}.{source}.sbatch if it exists, else of {stage}.sbatch.
 
-    A model's own folder comes first; a trial without a template of its own takes train's. If none
-    exists, it is the last path tried.
+    A model's own folder comes first; a trial without a template of its own takes train's, and so
+    the GPU that it asks for. If none exists, it is the last path tried.
     """
-    names = [f"{each}{part}.sbatch" for each in (stage, *FALLBACK.get(stage, ()))
-             for part in ((f".{source}", "") if source else ("",))]
-    paths = [os.path.join(directory, folder, name) for name in names
-             for folder in dict.fromkeys((model, ""))]
+    stages = ("trial", "train") if stage == "trial" else (stage,)
+    names = [".".join(filter(None, (each, part, "sbatch")))
+             for each in stages for part in (source, "")]
+    return first_existing(names, model, directory)
+
+
+def first_existing(names, model, directory):
+    """Returns the path of the first of some files; a model's own wins over that of all models."""
+    paths = [os.path.join(directory, folder, name) for name in names for folder in (model, "")]
     return next(filter(os.path.exists, paths), paths[-1])
 
 
 def read_template(path, model="", directory=DIRECTORY):
     """Returns [(FILE:LINE, text)] of a template and the files that it includes; raises Refusal."""
-    # A model's own file wins over the one beside the template, and that over the one of all models.
-    folders = (os.path.join(directory, model), os.path.dirname(path), directory)
     lines = []
-    for place, line in read_lines(path):
+    for place, line in read_lines(path, "template"):
         included = INCLUDE.match(line)
-        lines += included_lines(included.group(1), place, folders) if included else [(place, line)]
+        if included:
+            found = first_existing(included.groups(), model, directory)
+            lines += read_lines(found, f"{place}: its")
+        else:
+            lines.append((place, line))
     check_slurm_lines(lines)
-    missing = [name for name in REQUIRED if not any(f"@@{name}@@" in line for _, line in lines)]
-    if missing:
-        raise Refusal(f"template {path} lacks @@{missing[0]}@@", FRESH)
     return lines
 
 
-def included_lines(name, place, folders):
-    found = next(filter(os.path.exists, (os.path.join(folder, name) for folder in folders)), None)
-    if found is None:
-        raise Refusal(f"{place}: there is no {name} in {' or '.join(dict.fromkeys(folders))}",
-                      f"take a fresh {name} from slurm_templates/, or delete the line")
-    lines = read_lines(found)
-    return lines[:-1] if lines[-1][1] == "" else lines     # the hole's own line ends it
-
-
-def read_lines(path):
+def read_lines(path, what):
     """Returns [(FILE:LINE, text)]; raises Refusal."""
     try:
         with open(path, encoding="utf-8") as file:      # Windows line ends become our own
-            lines = file.read().split("\n")
+            return [(f"{path}:{number}", line.rstrip("\n"))
+                    for number, line in enumerate(file, 1)]
     except (OSError, UnicodeDecodeError) as error:
-        raise Refusal(f"template {path} cannot be read ({error})", FRESH)
-    return [(f"{path}:{number}", line) for number, line in enumerate(lines, 1)]
+        raise Refusal(f"{what} {path} cannot be read ({error})", FRESH)
 
 
 def check_slurm_lines(lines):
@@ -101,13 +94,6 @@ def check_slurm_lines(lines):
                               f"take {option} out of that line")
 
 
-def check_count(lines, count, path):
-    """Refuses several tasks a job for a template that hands one line to the runner."""
-    if count > 1 and not any("@@COUNT@@" in line for _, line in lines):
-        raise Refusal(f"template {path} lacks @@COUNT@@, so it cannot run {count} tasks in one job",
-                      "end it as slurm_templates/row.sbatch does, or leave out --tasks_per_job")
-
-
 # ---- what a batch script asks for
 
 def options_of(line):
@@ -116,45 +102,39 @@ def options_of(line):
     return {SHORT.get(name, name): value.strip("\"'") for name, value in found}
 
 
-def script_lines(path):
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().splitlines()
-    except OSError:
-        return []
-
-
 def sbatch_options(path):
     """Returns {--name: value} of a batch script, {} if it cannot be read; the later of two wins."""
-    return {name: value for line in script_lines(path) if line.startswith("#SBATCH")
-            for name, value in options_of(line).items()}
-
-
-def template_of(script):
-    """Returns the template that a batch script was made from: its second line says so."""
-    found = filter(None, map(WRITTEN.match, script_lines(script)))
-    return next((match.group(1) for match in found), "its template")
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return {name: value for line in file if line.startswith("#SBATCH")
+                    for name, value in options_of(line).items()}
+    except OSError:
+        return {}
 
 
 # ---- render
 
 def render(lines, values, path):
     """Returns a batch script: the lines of read_template, filled; `path` is for its header."""
+    several = ("COUNT",) if values["COUNT"] != "1" else ()     # tasks in a job
+    for name in REQUIRED + several:
+        if not any(f"@@{name}@@" in line for _, line in lines):
+            raise Refusal(f"template {path} lacks @@{name}@@", FRESH)
     first, *others = [render_line(line, values, place) for place, line in lines]
     return "\n".join([first, f"# Written by the launcher from {printable(path)}; "
-                      "`sbatch` this file to run it again.", *others])
+                      "`sbatch` this file to run it again.", *others, ""])
 
 
 def render_line(line, values, place):
     is_slurm = line.startswith("#SBATCH")
     if line.startswith("#") and not is_slurm:
         return line
-    unknown = next((name for name in HOLE.findall(line) if name not in values), None)
-    if unknown is not None:
-        raise Refusal(f"{place}: unknown hole @@{unknown}@@",
-                      f"use one of {', '.join(sorted(values))}")
     quote = sbatch_value if is_slurm else shlex.quote
-    return HOLE.sub(lambda match: quote(values[match.group(1)]), line)
+    try:
+        return HOLE.sub(lambda match: quote(values[match.group(1)]), line)
+    except KeyError as unknown:
+        raise Refusal(f"{place}: unknown hole @@{unknown.args[0]}@@",
+                      f"use one of {', '.join(sorted(values))}")
 
 
 def sbatch_value(value):

@@ -21,7 +21,7 @@ was written, and why.
 """
 import argparse
 import glob
-import importlib
+import importlib.util
 import os
 import shlex
 import sys
@@ -34,20 +34,14 @@ from stages.collect import generic  # noqa: E402
 from stages.collect.compare import compare  # noqa: E402
 from stages.collect.gaps import Tree  # noqa: E402
 from stages.report.environments import data_notes, environment_notes  # noqa: E402
-from stages.report.failures import by_cause, failed_and_pending, missing_results  # noqa: E402
+from stages.report.failures import UNDEFINED, by_cause, failed_and_pending  # noqa: E402
+from stages.report.page import SYNTHETIC  # noqa: E402
 
-# a file a workflow
-COLLECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "collect")
-LAYOUTS = {                     # workflow -> what its trees hold, if no plan names it
-    "csa": ("infer/*-*/split_*", "models/*/split_*", "ml_data/*-*/split_*"),
-    "lca": ("models/split_*/sz_*", "infer/split_*/sz_*", "ml_data/split_*/sz_*",
-            "*/models/split_*/sz_*", "*/infer/split_*/sz_*", "*/ml_data/split_*/sz_*"),
-    "hpo": ("trials", "*/trials"),
-}
+LAYOUTS = (                     # a workflow and what its trees hold, if no plan names it
+    ("lca", "*/split_*/sz_*"), ("lca", "*/*/split_*/sz_*"), ("hpo", "trials"), ("hpo", "*/trials"),
+    ("csa", "infer/*-*/split_*"), ("csa", "models/*/split_*"), ("csa", "ml_data/*-*/split_*"))
 MISSING_HEADER = ("task", "source", "target", "split", "stage", "failed_task", "state", "reason",
                   "exit_code", "log")
-SYNTHETIC = ("SYNTHETIC DEMO DATA: made by a random generator; no number here says anything "
-             "about a real drug or cell line.")
 
 
 # ---- which workflow
@@ -56,43 +50,36 @@ def workflow_of(tree):
     """Returns the name of the workflow that wrote a tree: its plan's, else by its layout."""
     if tree.plan:
         return tree.plan["workflow"]
-    base = glob.escape(tree.out)
-    return next((workflow for workflow, patterns in LAYOUTS.items() for pattern in patterns
-                 if glob.glob(os.path.join(base, pattern))), None)
+    return next((workflow for workflow, pattern in LAYOUTS
+                 if glob.glob(os.path.join(glob.escape(tree.out), pattern))), None)
 
 
 def collector_of(workflow):
     """Returns the function(Tree, model name) -> Report of a workflow: `collect` of
     collect/WORKFLOW.py, else that of collect/generic.py."""
-    known = workflow.isidentifier() and os.path.isfile(os.path.join(COLLECTORS, workflow + ".py"))
-    module = importlib.import_module(f"stages.collect.{workflow}") if known else None
-    return getattr(module, "collect", None) or generic.collect
+    name = f"stages.collect.{workflow}"
+    is_known = workflow.isidentifier() and importlib.util.find_spec(name)
+    return getattr(importlib.import_module(name) if is_known else None, "collect", generic.collect)
 
 
 # ---- what is written
 
-def missing_text(gaps):
-    """Returns missing.csv: one line a Gap."""
-    return csv_text(MISSING_HEADER, [(gap.task.name, gap.task.source, gap.task.target,
-                                      gap.task.split, gap.stage, gap.failed_task, *gap[3:])
-                                     for gap in gaps])
-
-
 def summary_text(tree, report, workflow, model):
     """Returns summary.txt: what was run, how complete it is, the table, what failed."""
+    notes = tree.notes + report.notes + environment_notes(tree) + data_notes(tree)
     parts = [_run_lines(tree, report, workflow, model), report.text.split("\n"),
-             _failure_lines(report.gaps), _note_lines(tree, report)]
+             _failure_lines(report.gaps), [f"note: {note}" for note in dict.fromkeys(notes)]]
     return "\n\n".join("\n".join(map(printable, lines)) for lines in parts if lines) + "\n"
 
 
 def _run_lines(tree, report, workflow, model):
-    launch = f", launch {tree.plan['launch']}" if tree.plan.get("launch") else ""
+    launch = f", launch {tree.plan['launch']}" if tree.plan else ""
     lines = [f"{workflow} of model {model}{launch}"]
     if tree.plan.get("command"):
         lines.append("command: " + " ".join(map(shlex.quote, tree.plan["command"])))
     if tree.synthetic:
         lines.append(SYNTHETIC)
-    gaps = len(missing_results(report.gaps))
+    gaps = sum(gap.state != UNDEFINED for gap in report.gaps)
     missing = f", {gaps} missing (listed in missing.csv)" if gaps else ""
     return lines + [f"scores: {report.found} of {report.found + gaps}{missing}"]
 
@@ -113,17 +100,6 @@ def _failure_lines(gaps):
     return lines
 
 
-def _note_lines(tree, report):
-    notes = tree.notes + report.notes + environment_notes(tree) + data_notes(tree)
-    notes = list(dict.fromkeys(notes))
-    for field in ("model", "y_col_name"):
-        values = {getattr(task, field) for task in tree.tasks.values()} - {None}
-        if len(values) > 1:
-            notes.append(f"the launches differ in {field}: {', '.join(sorted(values))}; "
-                         "their scores do not belong into one table")
-    return [f"note: {note}" for note in notes]
-
-
 # ---- main
 
 def parse(argv):
@@ -139,17 +115,14 @@ def parse(argv):
                         help="name of the model if no plan names it (default: model)")
     arguments = parser.parse_args(argv)
     arguments.out = arguments.out or arguments.input_dir
-    if (arguments.out is None) == (arguments.compare is None):
+    if bool(arguments.out) == bool(arguments.compare) or (
+            arguments.compare and not arguments.output_dir):
         parser.error("one results tree OUT, or --compare OUT1 OUT2 ... --output_dir DIR")
-    if arguments.compare and not arguments.output_dir:
-        parser.error("--compare needs --output_dir DIR")
     return arguments
 
 
 def collect(out, output_dir, model_name):
     """Writes the tables of a results tree; returns (summary, whether there is any score)."""
-    if not os.path.isdir(out):
-        raise Refusal(f"{as_text(out)} is not a directory", "the --output_dir of a launch")
     tree = Tree(out)
     workflow, model = workflow_of(tree), tree.plan.get("model") or model_name
     if workflow is None:
@@ -158,7 +131,10 @@ def collect(out, output_dir, model_name):
                       "a directory that holds launches/, or infer/SOURCE-TARGET/split_K/")
     report = collector_of(workflow)(tree, model)
     summary = summary_text(tree, report, workflow, model)
-    files = dict(report.files, **{"missing.csv": missing_text(report.gaps), "summary.txt": summary})
+    missing = [(gap.task.name, gap.task.source, gap.task.target, gap.task.split,
+                gap.stage, gap.failed_task, *gap[3:]) for gap in report.gaps]
+    files = dict(report.files, **{"missing.csv": csv_text(MISSING_HEADER, missing),
+                                  "summary.txt": summary})
     scores, top = os.path.join(out, "scores"), dict(report.top_files)
     write_tables(output_dir or scores, files)
     # Beside scores/; all together if somebody wants the tables elsewhere.

@@ -11,14 +11,18 @@ Example:
     python3 stages/hpo_trial.py --study gCSI/study.json --train_script baseline_train_improve.py \\
         --input_dir gCSI/ml_data/split_0 --output_dir gCSI/trials/0007
 
+Arguments: --study is study.json of the search; --train_script, NAME_train_improve.py, runs in its
+own folder; --input_dir is ml_data of each split; the name of --output_dir is the trial's number.
+
 Files, in --output_dir:
     params.json     the parameters; a trial that runs again has the same
     split_{k}/      what the model's train script wrote
-    trial.json      params, objective (mean of objectives, one per split), state (done, failed,
-                    exhausted), reason, scores, seconds, train_script (its fingerprint, SIZE:CRC32)
+    trial.json      params, val_metric, state (done, failed), exit_code, reason_kind, reason,
+                    seconds, train_script (its fingerprint, SIZE:CRC32); if done, objective (mean
+                    of objectives, one per split) and scores (means)
 
-Exit code: 0 the trial has an objective, or there was no point left to try; 1 its training failed;
-143 after a signal; 2 for arguments that make no sense.
+Exit code: 0 the trial has an objective; 1 its training failed; 128 + N if signal N killed it; 143
+after a signal; 2 for arguments that make no sense.
 """
 import argparse
 import hashlib
@@ -35,14 +39,13 @@ from core import metrics, parameters  # noqa: E402
 from core.errors import FileError  # noqa: E402
 from core.files import read_json, write_whole  # noqa: E402
 from core.fingerprints import script_fingerprint  # noqa: E402
-from core.improve_files import read_predictions, read_scores  # noqa: E402
+from core.improve_files import read_scores  # noqa: E402
 from core.task import argument_list, read_arguments  # noqa: E402
-from stages.search.optimizer import SEARCHES, SpaceExhausted  # noqa: E402
+from stages.search.optimizer import SpaceExhausted, suggest  # noqa: E402
 from stages.search.trials import read_study  # noqa: E402
 
-TRIES = 200         # points that others took at the same moment
 FIRST = "0000"      # it finds out whether the model writes the metric of the study
-OLD_OUTPUTS = ("val_scores.json", "val_y_data_predicted.csv", "param_log_file.txt")
+READ = ("val_scores.json", "param_log_file.txt")    # of an earlier attempt, they would mislead
 
 
 class TrialFailed(Exception):
@@ -60,12 +63,9 @@ class TrialFailed(Exception):
 def parse(argv):
     parser = argparse.ArgumentParser(prog="hpo_trial", description=__doc__, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, text in (("study", "study.json of the search"),
-                       ("train_script", "NAME_train_improve.py, which runs in its own folder"),
-                       ("output_dir", "the trial's directory; its name is its number")):
-        parser.add_argument("--" + name, required=True, type=os.path.abspath, help=text)
-    parser.add_argument("--input_dir", required=True, nargs="+", type=os.path.abspath,
-                        metavar="DIR", help="ml_data of each split")
+    for name in ("--study", "--train_script", "--output_dir"):
+        parser.add_argument(name, required=True, type=os.path.abspath)
+    parser.add_argument("--input_dir", required=True, nargs="+", type=os.path.abspath)
     return parser.parse_args(argv)
 
 
@@ -90,11 +90,12 @@ def read_history(trials, own, metric):
     for name in sorted(set(os.listdir(trials)) - {own}):
         params = read_dict(trials, name, "params.json")
         verdict = read_dict(trials, name, "trial.json")
-        if params and verdict is None:
-            history.append((params, None))
-        elif params and verdict["state"] != "exhausted":
-            objective = verdict["objective"]
-            history.append((params, math.nan if objective is None else sign * objective))
+        if params:
+            value = None
+            if verdict:
+                objective = verdict["objective"]
+                value = math.nan if objective is None else sign * objective
+            history.append((params, value))
     return history
 
 
@@ -110,16 +111,12 @@ def take_point(directory, study):
     trials, own = os.path.split(directory)
     params = read_dict(directory, "params.json")
     history = read_history(trials, own, study.metric)
-    for _ in range(TRIES):
-        if params is None:
-            params = SEARCHES[study.search](study.space, history, study.seed, int(own))
-            write_whole(os.path.join(directory, "params.json"), json.dumps(params) + "\n")
-        if claim(params, trials, own):
-            return params
-        # A trial that started at the same moment has it: one more that runs.
-        history.append((params, None))
-        params = None
-    raise SpaceExhausted(f"no free point in {TRIES} tries")
+    while params is None or not claim(params, trials, own):
+        if params:      # a trial that started at the same moment has it: one more that runs
+            history.append((params, None))
+        params = suggest(study.space, history, study.seed, int(own), study.search)
+        write_whole(os.path.join(directory, "params.json"), json.dumps(params) + "\n")
+    return params
 
 
 def claim(params, trials, own):
@@ -139,28 +136,27 @@ def claim(params, trials, own):
 # ---- training
 
 def train(given, study, params, input_dir):
-    """Runs the train script on one split; returns its scores. Raises TrialFailed or FileError."""
+    """Runs the train script on one split; returns its output directory. Raises TrialFailed."""
     output_dir = os.path.join(given.output_dir, os.path.basename(input_dir))
     os.makedirs(output_dir, exist_ok=True)
-    for old in OLD_OUTPUTS:
-        if os.path.exists(os.path.join(output_dir, old)):
-            os.unlink(os.path.join(output_dir, old))
-    arguments = {"input_dir": input_dir, "output_dir": output_dir}
-    arguments.update({name: str(value) for name, value in params.items()})
-    arguments.update(read_arguments(study.train_args, output_dir))
+    for path in [os.path.join(output_dir, name) for name in READ]:
+        if os.path.exists(path):
+            os.unlink(path)
+    arguments = {"input_dir": input_dir, "output_dir": output_dir,
+                 **{name: str(value) for name, value in params.items()},
+                 **read_arguments(study.train_args, output_dir)}
     run_train([sys.executable, given.train_script, *argument_list(arguments, output_dir)])
     otherwise = parameters.used_otherwise(output_dir, arguments)
     if otherwise:
         raise TrialFailed("parameters", parameters.otherwise_text(otherwise))
-    return scores_of(output_dir, study.metric)
+    return output_dir
 
 
 def run_train(command):
     """Runs the train script in its own folder: some models read ./author_data there, as under
     IMPROVE's launchers. Raises TrialFailed; a signal ends the script, then us, without a verdict.
     """
-    with subprocess.Popen(command, cwd=os.path.dirname(command[1]),
-                          stdin=subprocess.DEVNULL) as child:
+    with subprocess.Popen(command, cwd=os.path.dirname(command[1])) as child:
         try:
             code = child.wait()
         finally:
@@ -176,26 +172,15 @@ def stop(number, frame):
     sys.exit(128 + number)
 
 
-def scores_of(directory, metric):
-    """Returns the validation scores; a missing one of regression is computed from the predictions.
-
-    A file without any score of regression is a classifier's: nothing is computed for it.
-    """
-    scores, name = read_scores(os.path.join(directory, "val_scores.json"))[0], name_of(metric)
-    if name not in scores and name in metrics.METRICS and set(scores) & set(metrics.METRICS):
-        predictions = read_predictions(os.path.join(directory, "val_y_data_predicted.csv"))
-        scores[name] = metrics.regression_scores(predictions.true, predictions.pred)[name]
+def scores_of(directory, name):
+    """Returns the validation scores. Raises TrialFailed without the metric `name`, or FileError."""
+    scores = read_scores(os.path.join(directory, "val_scores.json"))[0]
     if name not in scores:
         raise TrialFailed("no_metric", f"val_scores.json has no {name}, only {', '.join(scores)}; "
                           "choose one of these as --val_metric, in another --output_dir")
     if not math.isfinite(scores[name]):
         raise FileError(f"{name} is {scores[name]}")
     return scores
-
-
-def name_of(metric):
-    """'gain:higher' -> 'gain'"""
-    return metric.partition(":")[0]
 
 
 def refuse_known_failure(directory, script):
@@ -205,43 +190,34 @@ def refuse_known_failure(directory, script):
     """
     trials, own = os.path.split(directory)
     first = read_dict(trials, FIRST, "trial.json") or {}
-    if own != FIRST and (first.get("reason_kind"), first.get("train_script")) == (
-            "no_metric", script):
-        raise TrialFailed("no_metric", str(first.get("reason")))
+    known = first.get("reason_kind"), first.get("train_script")
+    if own != FIRST and known == ("no_metric", script):
+        raise TrialFailed("no_metric", first["reason"])
 
 
 # ---- the verdict
 
 def run_trial(given, study):
-    """Returns (content of trial.json, exit code)."""
-    started, code = time.time(), 1
-    verdict = {"trial": int(os.path.basename(given.output_dir)), "params": {}, "objective": None,
-               "objectives": [], "val_metric": study.metric, "state": "failed",
-               "reason_kind": "", "reason": "", "scores": {},
+    """Returns the content of trial.json."""
+    started, name = time.time(), study.metric.partition(":")[0]     # gain:higher -> gain
+    verdict = {"params": {}, "objective": None, "val_metric": study.metric, "state": "done",
+               "exit_code": 0, "reason_kind": "", "reason": "",
                "train_script": script_fingerprint(given.train_script)}
     try:
         verdict["params"] = take_point(given.output_dir, study)
         refuse_known_failure(given.output_dir, verdict["train_script"])
-        rows = [train(given, study, verdict["params"], split) for split in given.input_dir]
-        means = {name: math.fsum(row[name] for row in rows) / len(rows)
-                 for name in rows[0] if all(name in row for row in rows)}
-        name = name_of(study.metric)
-        verdict.update(state="done", objective=means[name],
-                       objectives=[row[name] for row in rows],
-                       scores={metric: value if math.isfinite(value) else None
-                               for metric, value in means.items()})
-        code = 0
-    except SpaceExhausted as error:
-        verdict.update(state="exhausted",
-                       reason=f"every point of the space has been tried ({error})")
-        code = 0
-    except TrialFailed as error:
-        verdict.update(reason=str(error), reason_kind=error.kind)
-        code = error.exit_code
-    except FileError as error:
-        verdict.update(reason=str(error), reason_kind="file")
+        rows = [scores_of(train(given, study, verdict["params"], split), name)
+                for split in given.input_dir]
+        means = {metric: math.fsum(row.get(metric, math.nan) for row in rows) / len(rows)
+                 for metric in rows[0]}
+        verdict.update(
+            objective=means[name], objectives=[row[name] for row in rows],
+            scores={metric: mean for metric, mean in means.items() if math.isfinite(mean)})
+    except (TrialFailed, SpaceExhausted, FileError) as error:
+        verdict.update(state="failed", reason=str(error), exit_code=getattr(error, "exit_code", 1),
+                       reason_kind=getattr(error, "kind", ""))
     verdict["seconds"] = round(time.time() - started, 3)
-    return verdict, code
+    return verdict
 
 
 def main(argv=None):
@@ -250,17 +226,15 @@ def main(argv=None):
         signal.signal(number, stop)
     try:
         os.makedirs(given.output_dir, exist_ok=True)
-        verdict, code = run_trial(given, read_study(given.study))
+        verdict = run_trial(given, read_study(given.study))
+        write_whole(os.path.join(given.output_dir, "trial.json"),
+                    json.dumps(verdict, indent=1) + "\n")
     except (FileError, OSError, ValueError) as error:
         sys.stderr.write(f"hpo_trial: error: {error}\n")
         return 2
-    write_whole(os.path.join(given.output_dir, "trial.json"), json.dumps(verdict, indent=1) + "\n")
-    if not code:
-        print(f"trial {verdict['trial']}: {verdict['state']} {verdict['reason']} "
-              f"{verdict['val_metric']} {verdict['objective']}")
-    elif verdict["reason_kind"] != "exit_code":     # then train has said why
+    if verdict["reason"] and verdict["reason_kind"] != "exit_code":     # then train has said why
         sys.stderr.write(f"hpo_trial: {verdict['reason']}\n")
-    return code
+    return verdict["exit_code"]
 
 
 if __name__ == "__main__":

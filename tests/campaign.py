@@ -1,5 +1,4 @@
 """campaign: a local campaign of the toy model, for the tests of status, resuming and faults."""
-import json
 import os
 import sys
 
@@ -22,13 +21,6 @@ class CampaignCase(WorkCase):
     def start_campaign(self, *arguments, **settings):
         return self.start(*self.command(*arguments), TOY_STARTS=self.path("starts.txt"), **settings)
 
-    def status(self):
-        """(exit code, {task name: (state, reason)})"""
-        ended = self.run_toy(*LOCAL, "--status", "--json")
-        self.assertNotIn("Traceback", ended.err)
-        return ended.code, {task["name"]: (task["state"], task["reason"])
-                            for task in json.loads(ended.out)["tasks"]}
-
     def states(self):
         return {name: state for name, (state, _) in self.status()[1].items()}
 
@@ -38,10 +30,6 @@ class CampaignCase(WorkCase):
             return status is not None and status.state == state
         wait_for(found, f"{name} {state}")
         return self.status_of(name)
-
-    def started(self):
-        is_there = os.path.exists(self.path("starts.txt"))
-        return sorted(row[2] for row in self.starts()) if is_there else []
 
     def assert_no_traceback(self, ended):
         self.assertNotIn("Traceback", ended.err, ended)

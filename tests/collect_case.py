@@ -3,22 +3,16 @@ import contextlib
 import csv
 import io
 import os
-import shutil
-import tempfile
-import unittest
 
-import tests  # noqa: F401  (puts stages/ on the path)
-
-from stages import collect_scores  # noqa: E402
-from tests.made_tree import Campaign  # noqa: E402
+from stages import collect_scores
+from tests.made_tree import Campaign
+from tests.support import WorkCase
 
 
-class WithTables(unittest.TestCase):
-
+class WithTables(WorkCase):
     def setUp(self):
-        self.top = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, self.top)
-        self.out = os.path.join(self.top, "out")
+        super().setUp()
+        self.top, self.out = self.work, self.path("out")
         os.makedirs(self.out)
         self.campaign = Campaign(self.out)
 
@@ -34,7 +28,7 @@ class WithTables(unittest.TestCase):
             return file.read()
 
     def rows(self, name):
-        return list(csv.DictReader(io.StringIO(self.text(name))))
+        return self.table(name)
 
     def run_campaign(self, sources=("a",), targets=("a", "b"), splits=(0, 1), **plan):
         entries = self.campaign.entries(list(sources), list(targets), splits)

@@ -58,12 +58,11 @@ def load_folder(loader, pattern, package, lanes=0, first=()):
     first: names of classes that begin, in this order
     """
     folder = os.path.dirname(sys.modules[package].__file__)
-    top = os.path.abspath(os.path.join(folder, *[".."] * (package.count(".") + 1)))
+    top = os.path.join(folder, "..", "..")
     classes = {}
     for test in flat(loader.discover(folder, pattern or "test*.py", top_level_dir=top)):
         classes.setdefault(type(test), []).append(test)
-    order = {name: place for place, name in enumerate(first)}
-    by_order = sorted(classes, key=lambda each: order.get(each.__name__, len(first)))
+    by_order = sorted(classes, key=lambda each: (*first, each.__name__).index(each.__name__))
     FOLDERS[folder] = Folder([classes[each] for each in by_order], lanes)
     return FOLDERS[folder]
 

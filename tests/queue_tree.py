@@ -8,6 +8,7 @@ from core.rules import Reason
 from core.tree import ResultsTree
 from launcher import slurm, status
 from launcher.queue import Queue
+from tests.made_tree import write
 from tests.support import WorkCase
 
 L1, L2 = "20260101T000000.000000Z", "20260102T000000.000000Z"
@@ -48,9 +49,7 @@ class QueueCase(WorkCase):
 
     def put(self, name, content):
         path = self.path("out", name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(content if isinstance(content, str) else json.dumps(content))
+        write(path, content if isinstance(content, str) else json.dumps(content))
         return path
 
     def launch(self, launch=L1, tasks=TASKS, jobs=JOBS, state=None, **plan):

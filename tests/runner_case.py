@@ -42,14 +42,5 @@ class RunnerCase(WorkCase):
         ended = self.run_model("none", name, "--output_dir", "out", *more, **settings)
         return ended, self.out_status("out")
 
-    def put(self, name, text):
-        """Writes a file, and the folders above it."""
-        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
-        self.write(name, text)
-
-    def write_program(self, name, text):
-        self.put(name, text)
-        os.chmod(self.path(name), 0o755)
-
     def write_tasks(self, name, *lines):
         self.put(name, "".join(" ".join(map(shlex.quote, line)) + "\n" for line in lines))

@@ -60,10 +60,11 @@ def wait_for(condition, what, explain=lambda: ""):
 
 
 @functools.lru_cache(maxsize=None)
-def finished_campaign(*arguments):
+def finished_campaign(*arguments, splits=2):
     """The directory in which run_toy(*arguments) has run well, once in a test process."""
     case = WorkCase()
     case.setUp()
+    write_benchmark(case.path("raw"), ("A", "B"), splits)
     ended = case.run_toy(*arguments)
     if ended.code:
         raise RuntimeError(repr(ended))
@@ -99,6 +100,15 @@ class WorkCase(unittest.TestCase):
     def write(self, name, text):
         Path(self.path(name)).write_text(text, encoding="utf-8")
 
+    def put(self, name, text):
+        """Writes a file, and the folders above it."""
+        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+        self.write(name, text)
+
+    def write_program(self, name, text):
+        self.put(name, text)
+        os.chmod(self.path(name), 0o755)
+
     def have_project(self, folder="project"):
         """A copy of what people copy."""
         os.makedirs(self.path(folder), exist_ok=True)
@@ -131,10 +141,13 @@ class WorkCase(unittest.TestCase):
         self.addCleanup(process.stderr.close)
         return process
 
-    def run_command(self, *command, **settings):
+    def run_command(self, *command, code=None, **settings):
+        """How a command ended; code: with which exit code it has to end."""
         process = self.start(*command, **settings)
         out, err = process.communicate(timeout=PATIENCE)
-        return Ended(process.returncode, out, err)
+        ended = Ended(process.returncode, out, err)
+        self.assertIn(code, (None, ended.code), ended)
+        return ended
 
     def run_workflow(self, name, *arguments, folder=REPOSITORY, **settings):
         script = os.path.join(folder, f"workflow_{name}.py")
@@ -146,9 +159,9 @@ class WorkCase(unittest.TestCase):
             write_benchmark(self.path("raw"), ("A", "B"))
         return self.run_workflow(workflow, *TOY, *arguments, **settings)
 
-    def collect(self, *arguments):
+    def collect(self, *arguments, **settings):
         script = os.path.join(STAGES, "collect_scores.py")
-        return self.run_command(sys.executable, script, *arguments)
+        return self.run_command(sys.executable, script, *arguments, **settings)
 
     def assert_refused(self, ended, *parts):
         """Exit code 2, one sentence and a hint, no traceback."""
@@ -164,6 +177,18 @@ class WorkCase(unittest.TestCase):
         rows = [line.split(None, 2) for line in self.read(path).splitlines()]
         return [(float(seconds), stage, os.path.relpath(directory, self.path("out")))
                 for seconds, stage, directory in rows]
+
+    def started(self):
+        """Names of the tasks that the toy model has started, sorted."""
+        is_there = os.path.exists(self.path("starts.txt"))
+        return sorted(name for _, _, name in self.starts()) if is_there else []
+
+    def status(self):
+        """(exit code of --status, {task name: (state, reason)})"""
+        ended = self.run_toy("--status", "--json")
+        self.assertNotIn("Traceback", ended.err)
+        return ended.code, {task["name"]: (task["state"], task["reason"])
+                            for task in json.loads(ended.out)["tasks"]}
 
     def status_of(self, name):
         return json.loads(self.read("out", name, "stage_status.json"))

@@ -17,9 +17,10 @@ Files, in DIR:
 A difference is always model_a - model_b. There is one test, that of compare_pairs.csv: sentence,
 page and rank diagram count its results, so they cannot contradict each other.
 """
+import math
 import os
 from collections import Counter
-from itertools import combinations, product
+from itertools import chain, combinations, product
 from typing import NamedTuple
 
 from core.errors import FileError, Refusal
@@ -27,21 +28,14 @@ from core.files import side_by_side, size_of
 from core.metrics import METRICS, direction, in_order, lower_is_better, regression_scores
 from core.text import aligned, as_text, csv_text, plural, printable, write_tables
 from stages.collect import csa
-from stages.report import compare as compare_report
-from stages.stats.generalization import generalization_rows, mean
-from stages.stats.significance import (
-    Ranking, average_ranks, holm, limit_of_splits, wilcoxon_signed_rank)
 from stages.collect.gaps import Tree
-from stages.collect.scores import inference_of, predictions_of, read_results
+from stages.collect.scores import inference_of, predictions_of, read_result
+from stages.report import compare as compare_report
+from stages.stats.generalization import by_pair, generalization_rows, mean
+from stages.stats.significance import (
+    ALPHA, average_ranks, holm, limit_of_splits, wilcoxon_signed_rank)
 
-ALPHA = 0.05
 SHOWN = "r2"            # the metric of the terminal and the figures, if the runs have it
-TABLE_HEADER = ("model", "source", "metric", "within", "Ga", "Gna", "targets", "scores")
-PAIRS_HEADER = ("metric", "source", "target", "model_a", "model_b", "splits", "mean_a_minus_b",
-                "p", "p_holm", "significant", "better")
-MODELS_HEADER = ("metric", "model_a", "model_b", "pairs", "mean_a_minus_b",
-                 "a_significantly_better", "b_significantly_better", "better")
-RANKS_HEADER = ("metric", "model", "average_rank", "pairs")
 RULE = ("A model is called better if its average rank is better and it is significantly better on "
         "more than half of the pairs of source and target, significantly worse on none.")
 DEPENDENT = ("Splits of one study share most of their training rows, so that p values come out "
@@ -53,9 +47,18 @@ class Run(NamedTuple):
     label: str              # model, with the name of OUT if two runs have the same
     out: str
     scores: dict            # (metric, source, target, split) -> value, nan if undefined
-    synthetic: bool = False
-    y_col_name: str = ""    # as its plan says
-    input_dir: str = ""
+    synthetic: bool
+    plan: dict              # of its newest launch
+
+
+class Means(NamedTuple):
+    """A model trained on one source: a line of compare.csv; None: not defined."""
+    model: str
+    source: str
+    metric: str
+    within: float
+    Ga: float
+    Gna: float
 
 
 class Pair(NamedTuple):
@@ -66,11 +69,11 @@ class Pair(NamedTuple):
     model_a: str
     model_b: str
     splits: int
-    difference: float       # mean of a - b
+    mean_a_minus_b: float
     p: float
-    corrected: float = 1.0
-    significant: bool = False
-    better: str = ""        # the model with the better mean; '' if they are equal
+    p_holm: float
+    significant: str        # yes or no
+    better: str             # the model with the better mean; '' if they are equal
 
 
 class Couple(NamedTuple):
@@ -79,40 +82,43 @@ class Couple(NamedTuple):
     model_a: str
     model_b: str
     pairs: int
-    difference: float       # mean of a - b over pairs
-    a_better: int           # pairs on which a is significantly better
-    b_better: int
+    mean_a_minus_b: float   # over pairs
+    a_significantly_better: int     # on how many pairs
+    b_significantly_better: int
     better: str             # the better model as RULE says; '' if neither is
 
 
 class Comparison(NamedTuple):
-    """What is written and shown."""
-    runs: list
-    metrics: list           # that all runs have
-    shared: dict            # metric -> [(source, target, split)]
-    table: list             # rows of TABLE_HEADER
-    pairs: list             # Pairs
-    couples: list           # Couples
-    ranks: list             # rows of RANKS_HEADER
-    notes: list             # sentences on what was compared
-    limits: dict            # metric -> sentence on too few splits, or ''
-    rankings: dict          # metric -> Ranking, of three models or more
+    """The runs by one metric."""
+    metric: str
+    means: list             # of Means
+    pairs: list             # of Pair
+    couples: list           # of Couple
+    ranks: dict             # model -> its average rank
 
 
 def compare(outs, output_dir):
     """Writes the comparison of results trees into a directory; returns (summary, True).
 
-    Refusal: fewer than two trees, a missing one, another workflow's, no shared score, or a
-    directory that cannot be written.
+    Refusal: fewer than two trees, another workflow's, no shared score, or a directory that cannot
+    be written.
     """
-    if len(outs) < 2 or len(set(map(os.path.realpath, outs))) < len(outs):
+    if len(set(map(os.path.realpath, outs))) < max(2, len(outs)):
         raise Refusal("a comparison takes two results trees or more, each once",
                       "--compare OUT1 OUT2 --output_dir DIR")
-    comparison = compare_all(label_runs(list(map(read_run, outs))))
-    summary, met = summary_text(comparison), shown_metric(comparison)
-    page, figures = compare_report.report(comparison, met, said(comparison, met))
-    write_tables(output_dir, dict(csv_files(comparison), **figures, **{
-        "compare_summary.txt": summary, "compare.html": page}))
+    runs = label_runs(list(map(read_run, outs)))
+    shared = shared_scores(runs)
+    if not shared:
+        raise Refusal("the runs share no metric, source, target and split",
+                      "runs over the same studies and splits")
+    found = [compared(met, {run.label: values_of(run, met, places) for run in runs})
+             for met, places in shared.items()]
+    shown = next((each for each in found if each.metric == SHOWN), found[0])
+    said = sentences(shown) + notes(runs, shared)
+    summary = summary_text(runs, shown, said)
+    page, figures = compare_report.report(runs, found, shown, said)
+    write_tables(output_dir, {**csv_files(found), **figures, "compare_summary.txt": summary,
+                              "compare.html": page})
     return summary, True
 
 
@@ -120,38 +126,35 @@ def compare(outs, output_dir):
 
 def read_run(out):
     """Returns the Run of a tree, labelled with its model; Refusal: no cross-study analysis."""
-    if not os.path.isdir(out):
-        raise Refusal(f"{as_text(out)} is not a directory", "the --output_dir of a launch")
     tree = Tree(out)
     tasks = csa.csa_tasks(tree)[0] if tree.plan.get("workflow", "csa") == "csa" else []
     if not tasks:
         raise Refusal(f"{as_text(out)} is no cross-study analysis: no infer/SOURCE-TARGET/split_K",
                       "a tree that workflow_csa.py wrote")
     done = tree.done(tasks)
-    results = read_results(tree, done)
-    jobs = [(inference_of(tree, task), results[task.name].scores) for task in done]
-    sizes = [size_of(inference.predictions) for inference, _ in jobs]
+    inferences = [inference_of(tree, task) for task in done]
+    sizes = [size_of(inference.predictions) for inference in inferences]
     scores = {(met, task.source, task.target, task.split): value
-              for task, found in zip(done, side_by_side(completed, jobs, sizes))
+              for task, found in zip(done, side_by_side(scores_of, inferences, sizes))
               for met, value in found.items()}
     label = tree.plan.get("model") or as_text(os.path.basename(os.path.realpath(out)))
-    return Run(label, as_text(out), scores, tree.synthetic,
-               *[tree.plan.get(key) or "" for key in ("y_col_name", "input_dir")])
+    return Run(label, as_text(out), scores, tree.synthetic, tree.plan)
 
 
-def completed(job):
-    """Returns scores with those of METRICS that the model did not write, if it wrote predictions.
+def scores_of(inference):
+    """Returns {metric: value} of an Inference, with those of METRICS that the model did not write,
+    if it wrote predictions.
 
-    job: (Inference, scores). Models that write other metrics only, as classifiers do, keep theirs.
+    Models that write other metrics only, as classifiers do, keep theirs.
     """
-    inference, scores = job
-    if not set(METRICS) & set(scores) or set(METRICS) <= set(scores):
+    predictions = predictions_of(inference)
+    scores = read_result(inference, predictions).scores
+    if len(set(METRICS) & set(scores)) in (0, len(METRICS)):
         return scores
     try:
-        predictions = predictions_of(inference)()
+        return dict(regression_scores(predictions().true, predictions().pred), **scores)
     except FileError:
         return scores
-    return dict(regression_scores(predictions.true, predictions.pred), **scores)
 
 
 def label_runs(runs):
@@ -163,104 +166,75 @@ def label_runs(runs):
 
 # ---- what all runs have
 
-def compare_all(runs):
-    """Returns the Comparison of runs with different labels; Refusal if they share nothing."""
-    shared = shared_scores(runs)
-    if not shared:
-        raise Refusal("the runs share no metric, source, target and split",
-                      "runs over the same studies and splits")
-    groups = {met: {run.label: by_pair(run, met, places) for run in runs}
-              for met, places in shared.items()}
-    pairs = {met: paired(met, of_runs) for met, of_runs in groups.items()}
-    ranks = {met: ranked(met, of_runs) for met, of_runs in groups.items()}
-    couples = {met: couples_of(pairs[met], ranks[met]) for met in shared}
-    limits = {met: limit_of_splits(max(it.splits for it in pairs[met]), len(couples[met]), ALPHA)
-              for met in shared}
-    rankings = {met: Ranking(list(ranks[met]), list(ranks[met].values()), [
-        (it.model_a, it.model_b) for it in couples[met] if it.better]) for met in shared}
-    return Comparison(
-        runs, list(shared), shared, [row for met in shared for row in table_rows(met, groups[met])],
-        sum(pairs.values(), []), sum(couples.values(), []),
-        [(met, label, rank, couples[met][0].pairs) for met in shared
-         for label, rank in ranks[met].items()],
-        notes(runs, shared), limits, rankings if len(runs) > 2 else {})
-
-
 def shared_scores(runs):
     """Returns {metric: [(source, target, split)]} of the numbers that all runs have.
 
     Without metrics of which nobody knows whether more is better.
     """
-    keys = set.intersection(*[{key for key, value in run.scores.items() if value == value}
+    keys = set.intersection(*[{key for key, value in run.scores.items() if math.isfinite(value)}
                               for run in runs])
     return {met: sorted(key[1:] for key in keys if key[0] == met)
             for met in in_order(key[0] for key in keys) if direction(met)}
 
 
-def by_pair(run, met, places):
-    """Returns {(source, target): values of the splits}."""
-    groups = {}
-    for source, target, split in places:
-        groups.setdefault((source, target), []).append(run.scores[met, source, target, split])
-    return groups
+def values_of(run, met, places):
+    """Returns {(source, target): values of the splits} of a run."""
+    return by_pair([(met, split, run.scores[met, source, target, split], source, target)
+                    for source, target, split in places])
 
 
 def notes(runs, shared):
     """Returns sentences on what was compared, and why differences may not be the models'."""
     every, used = {key for run in runs for key in run.scores}, sum(map(len, shared.values()))
-    found = [f"compared on what all runs have: {used} of the {len(every)} scores that any of them "
-             "has"] if used < len(every) else []
-    unknown = in_order(key[0] for key in every if not direction(key[0]))
-    if unknown:
-        found.append(f"not compared, as their better direction is not known: {', '.join(unknown)}")
-    for field, meaning in (("y_col_name", "responses, so mse, rmse and mae have different units"),
-                           ("input_dir", "directories, which may hold different data")):
-        values = {run.label: getattr(run, field) for run in runs if getattr(run, field)}
+    found = ["compared on what all runs have, by metrics whose better direction is known: "
+             f"{used} of the {len(every)} scores that any of them has"] * (used < len(every))
+    for key, meaning in (("y_col_name", "responses, so mse, rmse and mae have different units"),
+                         ("input_dir", "directories, which may hold different data")):
+        values = {run.label: run.plan[key] for run in runs if run.plan.get(key)}
         if len(set(values.values())) > 1:
             found.append(f"the runs have different {meaning}: "
                          + "; ".join(f"{label}: {value}" for label, value in values.items()))
-    return found
+    return [f"note: {note}" for note in found]
 
 
-# ---- tables
+# ---- one metric
 
-def table_rows(met, groups):
-    """Returns rows of TABLE_HEADER by source and model, as generalization.csv has them.
+def compared(met, groups):
+    """Returns the Comparison of a metric.
 
-    groups, here and below: {model: {(source, target): values of the splits}}.
+    groups, here and below: {model: {(source, target): values of the splits}}, with the same pairs
+    and splits for all models.
     """
-    splits = {pair: len(values) for pair, values in next(iter(groups.values())).items()}
-    sources, targets = (sorted(set(names)) for names in zip(*splits))
-    found = {(label, row[1], row[2]): row[4:6] for label, of_pairs in groups.items()
-             for row in generalization_rows(met, of_pairs, (sources, targets), label)}
-    rows = []
-    for source, label in product(sources, groups):
-        (within, _), (across, count), (relative, _) = (
-            found.get((label, measure, source), (None, 0)) for measure in ("G", "Ga", "Gna"))
-        rows.append((label, source, met, within, across, relative, count,
-                     sum(splits[pair] for pair in splits if pair[0] == source)))
-    return rows
-
-
-def ranked(met, groups):
-    """Returns {model: rank of its mean over splits, averaged over pairs of source and target}."""
     means = zip(*[map(mean, of_pairs.values()) for of_pairs in groups.values()])
-    return dict(zip(groups, average_ranks(list(means), lower_is_better(met))))
+    ranks = dict(zip(groups, average_ranks(list(means), lower_is_better(met))))
+    pairs = paired(met, groups)
+    return Comparison(met, means_of(met, groups), pairs, couples_of(pairs, ranks), ranks)
+
+
+def means_of(met, groups):
+    """Returns Means by source and model, as generalization.csv has them."""
+    studies = [sorted(set(names)) for names in zip(*next(iter(groups.values())))]
+    found = {(label, row[1], row[2]): row[4] for label, of_pairs in groups.items()
+             for row in generalization_rows(met, of_pairs, studies, label)}
+    return [Means(label, source, met, *[found.get((label, measure, source))
+                                        for measure in ("G", "Ga", "Gna")])
+            for source, label in product(studies[0], groups)]
 
 
 def paired(met, groups):
-    """Returns the Pairs of a metric, corrected for the couples of models on a source and target."""
-    found = []
+    """Returns Pairs, corrected for the couples of models on a source and target."""
+    found, couples = [], list(combinations(groups, 2))
     for place in next(iter(groups.values())):
-        couples = [(a, b, groups[a][place], groups[b][place]) for a, b in combinations(groups, 2)]
-        p_values = [wilcoxon_signed_rank(x, y) for _, _, x, y in couples]
-        for (a, b, x, y), p, corrected in zip(couples, p_values, holm(p_values)):
-            difference = mean([one - other for one, other in zip(x, y)])
+        differences = [[x - y for x, y in zip(groups[a][place], groups[b][place])]
+                       for a, b in couples]
+        p_values = list(map(wilcoxon_signed_rank, differences))
+        for (a, b), values, p, corrected in zip(couples, differences, p_values, holm(p_values)):
+            difference = mean(values)
             better = (a, b)[(difference < 0) != lower_is_better(met)] if difference else ""
             # One outlying split can turn the mean against most splits, and so against the test
-            agrees = difference * sum((one > other) - (one < other) for one, other in zip(x, y)) > 0
-            found.append(Pair(met, *place, a, b, len(x), difference, p, corrected,
-                              corrected < ALPHA and agrees, better))
+            agrees = difference * sum((value > 0) - (value < 0) for value in values) > 0
+            found.append(Pair(met, *place, a, b, len(values), difference, p, corrected,
+                              "yes" if corrected < ALPHA and agrees else "no", better))
     return found
 
 
@@ -269,69 +243,65 @@ def couples_of(pairs, ranks):
     found = []
     for a, b in combinations(ranks, 2):
         both = [pair for pair in pairs if (pair.model_a, pair.model_b) == (a, b)]
-        counts = Counter(pair.better for pair in both if pair.significant)
+        counts = Counter(pair.better for pair in both if pair.significant == "yes")
         better = [name for name, other in ((a, b), (b, a)) if 2 * counts[name] > len(both)
                   and not counts[other] and ranks[name] < ranks[other]]
-        found.append(Couple(both[0].metric, a, b, len(both), mean([it.difference for it in both]),
-                            counts[a], counts[b], "".join(better)))
+        found.append(Couple(both[0].metric, a, b, len(both),
+                            mean([pair.mean_a_minus_b for pair in both]), counts[a], counts[b],
+                            "".join(better)))
     return found
 
 
 # ---- what is written
 
-def csv_files(comparison):
-    """Returns {file name: text} of the four tables."""
-    pairs = [(*pair[:9], "yes" if pair.significant else "no", pair.better)
-             for pair in comparison.pairs]
-    return {"compare.csv": csv_text(TABLE_HEADER, comparison.table),
-            "compare_pairs.csv": csv_text(PAIRS_HEADER, pairs),
-            "compare_models.csv": csv_text(MODELS_HEADER, comparison.couples),
-            "compare_ranks.csv": csv_text(RANKS_HEADER, comparison.ranks)}
+def csv_files(found):
+    """Returns {file name: text} of the four tables. found: Comparisons."""
+    _, means, pairs, couples, _ = zip(*found)
+    ranks = [(each.metric, model, rank, each.couples[0].pairs)
+             for each in found for model, rank in each.ranks.items()]
+    return {"compare.csv": csv_text(Means._fields, chain(*means)),
+            "compare_pairs.csv": csv_text(Pair._fields, chain(*pairs)),
+            "compare_models.csv": csv_text(Couple._fields, chain(*couples)),
+            "compare_ranks.csv": csv_text(("metric", "model", "average_rank", "pairs"), ranks)}
 
 
-def shown_metric(comparison):
-    """Returns the metric of the terminal and the figures."""
-    return SHOWN if SHOWN in comparison.metrics else comparison.metrics[0]
-
-
-def said(comparison, met):
-    """Returns sentences on the result; the first one says which models are better."""
-    ranked = sorted((row[2], row[1]) for row in comparison.ranks if row[0] == met)
-    ranks = ", ".join(f"{name} {rank:.2f}" for rank, name in ranked)
-    found = [verdict(comparison, met), f"Average rank, 1 is best: {ranks}.", RULE,
-             comparison.limits[met], DEPENDENT]
+def sentences(shown):
+    """Returns sentences on the result of a Comparison; the first one says which models are
+    better."""
+    ranks = ", ".join(f"{name} {shown.ranks[name]:.2f}"
+                      for name in sorted(shown.ranks, key=shown.ranks.get))
+    found = [verdict(shown), f"Average rank, 1 is best: {ranks}.", RULE, limit_of_splits(
+        max(pair.splits for pair in shown.pairs), len(shown.couples)), DEPENDENT]
     return list(filter(None, found))
 
 
-def verdict(comparison, met):
+def verdict(shown):
     """Returns the sentence on what the test finds and the average ranks confirm."""
-    found = [couple for couple in comparison.couples if couple.metric == met and couple.better]
-    if not found:
-        return f"By {met}, no model is better than another in both test and average rank."
-    sentences = [
+    found = [
         f"{it.better} is better than {it.model_b if it.better == it.model_a else it.model_a} "
-        f"({it.model_a} - {it.model_b}: {it.difference:+.4f}, significant on "
-        f"{max(it.a_better, it.b_better)} of {plural(it.pairs, 'pair')})" for it in found]
-    return f"By {met}, in both test and average rank: {'; '.join(sentences)}."
+        f"({it.model_a} - {it.model_b}: {it.mean_a_minus_b:+.4f}, significant on "
+        f"{max(it.a_significantly_better, it.b_significantly_better)} of "
+        f"{plural(it.pairs, 'pair')})" for it in shown.couples if it.better]
+    if not found:
+        return f"By {shown.metric}, no model is better than another in both test and average rank."
+    return f"By {shown.metric}, in both test and average rank: {'; '.join(found)}."
 
 
-def summary_text(comparison):
-    """Returns compare_summary.txt."""
-    met = shown_metric(comparison)
-    runs = [f"{run.label}: {run.out}" + (" (SYNTHETIC DEMO DATA)" if run.synthetic else "")
-            for run in comparison.runs]
-    table = [[*row[:2], *["-" if value is None else f"{value:.4f}" for value in row[3:6]]]
-             for row in comparison.table if row[2] == met]
-    couples = [[*it[1:3], f"{it.difference:+.4f}", f"{it.a_better} of {it.pairs}",
-                f"{it.b_better} of {it.pairs}", it.better or "-"]
-               for it in comparison.couples if it.metric == met]
-    first, *more = said(comparison, met) + [f"note: {note}" for note in comparison.notes]
+def summary_text(runs, shown, said):
+    """Returns compare_summary.txt. said: sentences and notes."""
+    lines = [f"{run.label}: {run.out}" + " (SYNTHETIC DEMO DATA)" * run.synthetic for run in runs]
+    means = [[*row[:2], *["-" if value is None else f"{value:.4f}" for value in row[3:]]]
+             for row in shown.means]
+    couples = [[it.model_a, it.model_b, f"{it.mean_a_minus_b:+.4f}",
+                f"{it.a_significantly_better} of {it.pairs}",
+                f"{it.b_significantly_better} of {it.pairs}", it.better or "-"]
+               for it in shown.couples]
     blocks = [
-        "\n".join(map(printable, runs)), printable(first),
-        f"{met} (within: g[s,s]; Ga: mean over other targets; Gna: Ga relative to within)\n"
-        + aligned([["model", "source", "within", "Ga", "Gna"]] + table),
-        f"differences in {met}: model a - model b, mean over pairs of source and target, and on how"
-        " many of these pairs one is significantly better\n"
-        + aligned([["model a", "model b", "a - b", "a better", "b better", "verdict"]] + couples),
-        "\n".join(map(printable, more))]
+        "\n".join(map(printable, lines)), printable(said[0]),
+        f"{shown.metric} (within: g[s,s]; Ga: mean over other targets; Gna: Ga relative to within)"
+        "\n" + aligned([["model", "source", "within", "Ga", "Gna"], *means]),
+        f"differences in {shown.metric}: model a - model b, mean over pairs of source and target, "
+        "and on how many of these pairs one is significantly better\n"
+        + aligned([["model a", "model b", "a - b", "a better", "b better", "verdict"], *couples]),
+        "\n".join(map(printable, said[1:]))]
     return "\n\n".join(blocks) + "\n"

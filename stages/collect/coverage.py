@@ -9,6 +9,7 @@ Examples:
 coverage.csv, in OUT/scores: |S & T| / |T| of whole studies: drugs, cell lines, pairs of both. It is
 not written without the benchmark.
 """
+import math
 import os
 from itertools import chain
 from typing import NamedTuple
@@ -16,13 +17,12 @@ from typing import NamedTuple
 from core.errors import FileError
 from core.improve_files import identifiers, read_split, read_table, response_rows
 from core.text import csv_text
-from stages.stats.overlap import coverage
 
 HEADER = ("src", "trg", "drug_coverage", "cell_line_coverage", "pair_coverage")
 
 
 class Coverage(NamedTuple):
-    """rows: of HEADER; origin: a sentence on the file they are from, '' without rows."""
+    """rows: of HEADER, [] without the benchmark; origin: a sentence on the file they are from."""
     rows: list
     origin: str = ""
 
@@ -36,9 +36,10 @@ def coverage_of(tree, tasks):
         studies = _studies(path, {name: _rows_of(raw, name) for name in set(chain(*pairs))})
     except (FileError, KeyError, TypeError, ValueError, AttributeError):
         return Coverage([])
-    rows = [(source, target, *map(coverage, studies[source], studies[target]))
+    rows = [(source, target, *(len(own & other) / len(other) if other else math.nan
+                               for own, other in zip(studies[source], studies[target])))
             for source, target in pairs]
-    return Coverage(rows, f"Whole studies, from {path}." if rows else "")
+    return Coverage(rows, f"Whole studies, from {path}.")
 
 
 def _rows_of(raw, name):
@@ -50,20 +51,17 @@ def _rows_of(raw, name):
 
 
 def _studies(path, rows_of):
-    """Returns {study: its drugs, its cell lines, its pairs of both}. rows_of: {study: row
+    """Returns {study: (its drugs, its cell lines, its pairs of both)}. rows_of: {study: row
     numbers}."""
     header = read_table(path, "\t")[0]
-    places = list(map(header.index, identifiers(header)))
-    names_of, pairs = {}, {name: set() for name in rows_of}
-    for name, numbers in rows_of.items():
-        for number in numbers:
-            names_of.setdefault(number, []).append(name)
-    for number, row in response_rows(path, names_of):
+    places, pair_of = list(map(header.index, identifiers(header))), {}
+    for number, row in response_rows(path, set(chain(*rows_of.values()))):
         *drugs, cell = (row[place] for place in places)
-        for name in names_of[number]:
-            pairs[name].add((tuple(sorted(drugs)), cell))
-    return {name: ({drug for drug, _ in found}, {cell for _, cell in found}, found)
-            for name, found in pairs.items()}
+        pair_of[number] = tuple(sorted(drugs)), cell
+    studies = {name: {pair_of[number] for number in numbers if number in pair_of}
+               for name, numbers in rows_of.items()}
+    return {name: ({drugs for drugs, _ in pairs}, {cell for _, cell in pairs}, pairs)
+            for name, pairs in studies.items()}
 
 
 def coverage_files(found):

@@ -18,7 +18,7 @@ Files (IMPROVE's names and formats; no value is an empty cell, never a zero):
 """
 import math
 import re
-from itertools import chain
+from collections import Counter
 from typing import NamedTuple
 
 from core.errors import FileError
@@ -29,7 +29,7 @@ from stages.collect.coverage import coverage_files, coverage_of
 from stages.collect.gaps import Gap, Report
 from stages.collect.naive import naive_files, old_records, results_and_naive, strata_dicts
 from stages.collect.scores import (inference_of, predictions_of, scored_and_missing,
-                                   undefined_notes, undefined_scores)
+                                   undefined_scores)
 from stages.collect.unlike import unlike_splits
 from stages.report import csa as csa_report
 from stages.report.run import Run
@@ -44,15 +44,13 @@ UNCLEAR = ("its name does not say where the source ends and the target begins, n
 
 
 class Cloud(NamedTuple):
-    """True and predicted responses of one split of a pair: an even sample; scores of all."""
-    source: str
-    target: str
-    split: int
+    """True and predicted responses of a task: an even sample; rows: how many there are; scores: of
+    all."""
+    task: Task
     true: list
     pred: list
-    rows: int               # how many there are
-    r2: float
-    pcc: float
+    rows: int
+    scores: dict
 
 
 def collect(tree, model):
@@ -60,42 +58,36 @@ def collect(tree, model):
     tasks, gaps = csa_tasks(tree)
     results, naive = results_and_naive(tree, tree.done(tasks), old_records(tree))
     scored, missing, notes = scored_and_missing(tree, tasks, results)
-    undefined = undefined_scores(tree, scored, results)
-    made_from = dict.fromkeys(chain(*((task.name, *task.parents) for task in scored)))
-    notes += undefined_notes(undefined) + unlike_splits(
-        [tree.tasks[name] for name in made_from if name in tree.tasks], tree.status)
+    notes += unlike_splits(tree, scored)
     gaps += missing
     rows = score_rows(scored, results, model)
+    scores = by_metric(rows)
     studies = sorted({task.source for task in tasks}), sorted({task.target for task in tasks})
     coverage = coverage_of(tree, scored)
     page, figures = csa_report.report(
-        Run(tree, model, tasks, len(scored), gaps, notes), rows, studies, naive,
+        Run(tree, model, tasks, len(scored), gaps, notes), rows, scores, studies, naive,
         strata_dicts(naive), coverage, clouds_of(tree, scored, results))
-    files = dict(csa_files(rows, studies, model), **naive_files(naive),
+    files = dict(csa_files(rows, scores, studies, model), **naive_files(naive),
                  **coverage_files(coverage), **figures)
-    return Report(files, len(scored), gaps + list(chain(*undefined.values())),
-                  shown_table(rows, studies, gaps, undefined), notes, {"report.html": page})
+    return Report(files, len(scored), gaps + undefined_scores(tree, scored, results),
+                  shown_table(scores, studies, tasks), notes, {"report.html": page})
 
 
 def clouds_of(tree, tasks, results):
-    """Returns a Cloud of each pair: of its first split whose predictions can be read."""
+    """Returns a Cloud of each pair: of its first split whose predictions can be read; of many rows
+    every n-th."""
     found = {}
     for task in tasks:
+        pair = task.source, task.target
         try:
-            if (task.source, task.target) not in found:
-                found[task.source, task.target] = cloud(
-                    task, predictions_of(inference_of(tree, task))(), results[task.name].scores)
+            if pair not in found:
+                true, pred, *_ = predictions_of(inference_of(tree, task))()
+                step = -(-len(true) // MOST_POINTS)
+                found[pair] = Cloud(task, true[::step], pred[::step], len(true),
+                                    results[task.name].scores)
         except FileError:
             pass            # the result's own problem says so
     return list(found.values())
-
-
-def cloud(task, predictions, scores):
-    """Returns the Cloud of a task; every n-th row of many. scores: its scores, of all rows."""
-    true, pred = predictions.true, predictions.pred
-    step = -(-len(true) // MOST_POINTS)
-    return Cloud(task.source, task.target, task.split, true[::step], pred[::step], len(true),
-                 scores.get("r2"), scores.get("pcc"))
 
 
 # ---- which tasks there are
@@ -107,133 +99,123 @@ def csa_tasks(tree):
     planned. Adds to `tree` the tasks that no plan names. A directory whose name can be read in two
     ways is a gap.
     """
-    known, gaps = _known_studies(tree), []
-    for pair, split in sorted({found for top in ("infer",) + ("ml_data",) * (not tree.planned)
-                               for found in _pair_directories(tree, top)}):
+    gaps, sources = [], {task.source for task in tree.tasks.values()}.union(tree.names("models"))
+    for pair, split in _pair_directories(tree):
         at = f"{pair}/split_{split}"
         if f"infer/{at}" not in tree.tasks:
-            source, target = split_pair(pair, *known) or ("", "")
-            if source:
+            cut = split_pair(pair, sources)
+            if cut:
+                source, target = cut
                 tree.add_result(f"ml_data/{at}", f"models/{source}/split_{split}", f"infer/{at}",
                                 source=source, target=target, split=split)
             else:
                 gaps.append(Gap(Task(f"infer/{at}", "infer", split=split), f"infer/{pair}", "infer",
                                 "unreadable", UNCLEAR))
-    tasks = [task for task in tree.tasks.values() if task.stage == "infer"
-             and None not in (task.source, task.target, task.split)]
+    tasks = [task for task in tree.tasks.values()
+             if task.stage == "infer" and task.split is not None]
     return sorted(tasks, key=lambda task: (task.source, task.target, task.split)), gaps
 
 
-def _pair_directories(tree, top):
-    """Yields (pair, split) of each OUT/top/PAIR/split_K."""
-    for pair in tree.names(top):
-        for name in tree.names(f"{top}/{pair}"):
-            match = re.match(r"split_(0|[1-9][0-9]{0,8})\Z", name)
-            if match and "-" in pair:
-                yield pair, int(match.group(1))
+def _pair_directories(tree):
+    """Returns (pair, split) of each OUT/infer/PAIR/split_K; if nothing is planned, of ml_data,
+    too."""
+    found = set()
+    for top in ("infer",) if tree.planned else ("infer", "ml_data"):
+        for pair in tree.names(top):
+            for name in tree.names(f"{top}/{pair}"):
+                match = re.match(r"split_(0|[1-9][0-9]{0,8})\Z", name)
+                if match and "-" in pair:
+                    found.add((pair, int(match.group(1))))
+    return sorted(found)
 
 
-def _known_studies(tree):
-    """Returns (sources, studies): the names that plans, models/ and unmistakable pairs give."""
-    tasks = tree.tasks.values()
-    pairs = [pair.split("-") for top in ("ml_data", "infer") for pair in tree.names(top)
-             if pair.count("-") == 1]
-    sources = {task.source for task in tasks} | set(tree.names("models"))
-    sources = sources or {source for source, _ in pairs}
-    return sources, sources.union((task.target for task in tasks), *pairs)
-
-
-def split_pair(pair, sources, studies):
+def split_pair(pair, sources):
     """Returns (source, target) of a name 'source-target', None if it can be read in two ways.
 
-    A study's name may contain '-': the cut that gives a known source is preferred, then the one
-    that gives a known target.
+    A study's name may contain '-': then the source has to be one of `sources`.
     """
-    cuts = [(pair[:at], pair[at + 1:]) for at, letter in enumerate(pair)
-            if letter == "-" and 0 < at < len(pair) - 1]
-    known = [2 * (source in sources) + (target in studies) for source, target in cuts]
-    best = [cut for cut, points in zip(cuts, known) if points == max(known)]
-    return best[0] if len(best) == 1 else None
+    cuts = [(pair[:at], pair[at + 1:]) for at in range(1, len(pair) - 1) if pair[at] == "-"]
+    known = [cut for cut in cuts if cut[0] in sources] or cuts
+    return known[0] if len(known) == 1 else None
 
 
 # ---- scores
 
 def score_rows(tasks, results, model):
-    """Returns rows of SCORES_HEADER, by pair, metric (in their order) and split."""
-    rows = [(met, task.split, value, task.source, task.target, task.model or model)
-            for task in tasks for met, value in results[task.name].scores.items()]
-    order = in_order(row[0] for row in rows)
-    return sorted(rows, key=lambda row: (row[3], row[4], order.index(row[0]), row[1]))
+    """Returns rows of SCORES_HEADER, by pair, metric (in their order) and split, as tasks are."""
+    metrics = in_order(met for task in tasks for met in results[task.name].scores)
+    rows = [(met, task.split, results[task.name].scores[met], task.source, task.target,
+             task.model or model)
+            for met in metrics for task in tasks if met in results[task.name].scores]
+    return sorted(rows, key=lambda row: row[3:5])
 
 
 def by_metric(rows):
-    """Returns {metric: its rows}, in the order of metrics."""
-    return {met: [row for row in rows if row[0] == met] for met in in_order(row[0] for row in rows)}
+    """Returns {metric: {(source, target): values of the splits}}, in the order of metrics."""
+    return {met: by_pair([row for row in rows if row[0] == met])
+            for met in in_order(row[0] for row in rows)}
 
 
 # ---- tables
 
-def grid(studies, cells):
-    """Returns a row for each source: its name and the cell of each target, None without one."""
-    return [[source, *(cells.get((source, target)) for target in studies[1])]
-            for source in studies[0]]
+def grid(studies, found, cell=str):
+    """Returns a row for each source: its name and cell(found[source, target]) of each target, None
+    without it."""
+    return [[source, *(cell(found[source, target]) if (source, target) in found else None
+                       for target in studies[1])] for source in studies[0]]
 
 
-def csa_files(rows, studies, model):
-    """Returns {file name: text}; None for a metric's files if it has no score."""
-    found, header = by_metric(rows), ["src", *studies[1]]
-    groups = {met: by_pair(of_metric) for met, of_metric in found.items()}
+def csa_files(rows, scores, studies, model):
+    """Returns {file name: text}; None for a metric's files if it has no score. scores: as by_metric
+    returns them."""
+    header = ["src", *studies[1]]
     files = {
         "all_scores.csv": csv_text(SCORES_HEADER, rows),
         "densed_csa_table.csv": csv_text(("met", "mean", "std", "summary", "model"),
                                          densed_rows(rows, model)),
         "generalization.csv": csv_text(
             ("met", "measure", "src", "trg", "value", "targets", "model"),
-            [row for met, pairs in groups.items()
+            [row for met, pairs in scores.items()
              for row in generalization_rows(met, pairs, studies, model)]),
         "mean_std_table.csv": csv_text(["met", *header], [
-            [met, *row] for met, pairs in groups.items()
+            [met, *row] for met, pairs in scores.items()
             for row in grid(studies, mean_std(pairs))])}
-    for met in in_order([*METRICS, *found]):        # old files of a metric without scores go
-        stem, pairs = met.replace("/", "-"), groups.get(met, {})    # any name that a model gives
-        tables = {"mean": {pair: rounded(mean(values)) for pair, values in pairs.items()},
-                  "std": {pair: std(values) for pair, values in pairs.items()}}
-        texts = {f"{stem}_{name}_csa_table.csv": csv_text(header, grid(studies, cells))
-                 for name, cells in tables.items()}
-        texts[f"{stem}_scores.csv"] = csv_text(SCORES_HEADER, found.get(met, []))
-        files.update(texts if met in found else dict.fromkeys(texts))
+    for met in in_order([*METRICS, *scores]):        # old files of a metric without scores go
+        pairs = scores.get(met, {})
+        means = grid(studies, pairs, lambda values: rounded(mean(values)))
+        for name, text in (("mean_csa_table", csv_text(header, means)),
+                           ("std_csa_table", csv_text(header, grid(studies, pairs, std))),
+                           ("scores", csv_text(SCORES_HEADER,
+                                               [row for row in rows if row[0] == met]))):
+            # a model may give a metric any name
+            files[f"{met}_{name}.csv".replace("/", "-")] = text if met in scores else None
     return files
 
 
 def mean_std(groups):
     """Returns {pair: 'mean (std)'}, all with as many decimals, 2 to 6, as give the typical standard
     deviation two digits."""
-    spreads = {pair: std(values) for pair, values in groups.items()}
-    usual = sorted(spread for spread in spreads.values() if spread > 0)
-    digits = max(2, min(6, 1 - math.floor(math.log10(usual[len(usual) // 2])))) if usual else 3
-    return {pair: f"{mean(values):.{digits}f}" + (
-        f" ({spreads[pair]:.{digits}f})" if len(values) > 1 else "")
+    spreads = sorted(spread for spread in map(std, groups.values()) if spread > 0)
+    usual = spreads[len(spreads) // 2] if spreads else 0.01
+    digits = max(2, min(6, 1 - math.floor(math.log10(usual))))
+    return {pair: f"{mean(values):.{digits}f}" + f" ({std(values):.{digits}f})" * bool(values[1:])
             for pair, values in groups.items()}
 
 
 # ---- text
 
-def shown_table(rows, studies, gaps, undefined):
+def shown_table(scores, studies, tasks):
     """Returns the table for the terminal: the mean over splits of SHOWN, else of the first metric.
 
-    gaps: results that are missing; undefined: {metric: gaps of results without a value of it}.
+    tasks: with scores, or that should have them.
     """
-    found = by_metric(rows)
-    shown = SHOWN if SHOWN in found else next(iter(found), SHOWN)
-    groups = by_pair(found.get(shown, []))
+    shown = SHOWN if SHOWN in scores else next(iter(scores), SHOWN)
+    groups, splits = scores.get(shown), Counter((task.source, task.target) for task in tasks)
     if not groups:
         return f"no {shown}"
-    partial = {(gap.task.source, gap.task.target) for gap in gaps + undefined.get(shown, [])}
-    partial &= set(groups)
-    blank = " " if partial else ""      # below the star
-    cells = {pair: f"{rounded(mean(values)):.4f}" + ("*" if pair in partial else blank)
+    partial = {pair for pair, values in groups.items() if len(values) < splits[pair]}
+    cells = {pair: "*" * (pair in partial) + f"{rounded(mean(values)):.4f}"
              for pair, values in groups.items()}
-    lines = [["", *(target + blank for target in studies[1])]]
-    lines += [[cell or "-" + blank for cell in row] for row in grid(studies, cells)]
-    text = f"{shown}, mean over splits (rows: source, columns: target)\n" + aligned(lines)
-    return text + ("\n* some splits are missing" if partial else "")
+    lines = [["", *studies[1]], *([cell or "-" for cell in row] for row in grid(studies, cells))]
+    return (f"{shown}, mean over splits (rows: source, columns: target)\n" + aligned(lines)
+            + "\n* some splits are missing" * bool(partial))

@@ -11,7 +11,7 @@ from core import rules
 from core.errors import FileError
 from core.files import exists
 from core.slurm_output import SlurmOutput
-from core.task import STAGES, Task
+from core.task import Task
 from core.text import as_text
 from core.tree import LOG, ResultsTree
 
@@ -22,9 +22,6 @@ STAGE_FILES = {             # without a status, a stage is judged by these: one 
     "infer": ("test_scores.json", "test_y_data_predicted.csv"),
 }
 FAILURES = ("failed", "interrupted", "unreadable", "incomplete")
-STATE_OF = {"never_run": "waiting", "broken": "unreadable", "unreadable": "unreadable",
-            "files": "incomplete", "failed": "failed", "interrupted": "interrupted",
-            "running": "running"}
 
 
 class Verdict(NamedTuple):
@@ -75,36 +72,33 @@ class Tree(ResultsTree):
     def verdict(self, name):
         """Returns the Verdict on a task: done if its outputs are those that the newest plan asks
         for."""
-        status = self.status(name)
-        if name not in self.planned:
-            return self._verdict_of_unplanned(self.tasks.get(name), status)
-        reason = self._why.get(name)
-        if reason is None:
+        status, reason = self.status(name), self._why.get(name)
+        if name in self.planned and reason is None:
             return Verdict("done")
-        state = STATE_OF.get(reason.kind, "stale")
-        if status is not None and state in STATE_OF and state == status.state:
-            return Verdict(state, status.reason, status.exit_code)
-        if state != "waiting":
-            return Verdict(state, reason.text)
-        line = self._slurm_output.of(name)[1]
-        return Verdict(state, f"its job has left no status; it wrote: {line}" if line else
-                       "has not run")
-
-    def _verdict_of_unplanned(self, task, status):
-        if status is not None:
-            changed = status.state == "done" and task and self.changed_files(task.name)
-            if changed:
-                return Verdict("incomplete", f"its {changed[0]} was deleted or changed")
+        if status is None:
+            return self._verdict_without_status(name)
+        if status.state != "done":
             unreadable = status.reason_kind in ("broken", "unreadable")
-            return Verdict("unreadable" if unreadable else status.state,
-                           "" if status.state == "done" else status.reason, status.exit_code)
-        files = STAGE_FILES.get(task.stage, ()) if task else ()
+            return Verdict("unreadable" if unreadable else status.state, status.reason,
+                           status.exit_code)
+        if reason is not None:
+            return Verdict("incomplete" if reason.kind == "files" else "stale", reason.text)
+        changed = self.changed_files(name)
+        return (Verdict("incomplete", f"its {changed[0]} was deleted or changed") if changed
+                else Verdict("done"))
+
+    def _verdict_without_status(self, name):
+        if name in self.planned:
+            line = self._slurm_output.of(name)[1]
+            return Verdict("waiting", f"its job has left no status; it wrote: {line}" if line else
+                           "has not run")
+        files = STAGE_FILES[self.tasks[name].stage]
         try:
-            if not files or any(exists(self.path(task.name, file)) for file in files):
+            if any(exists(self.path(name, file)) for file in files):
                 return Verdict("done")
         except FileError as error:
             return Verdict("unreadable", as_text(str(error)))
-        if os.path.isdir(self.path(task.name)):     # a stage makes it before anything else
+        if os.path.isdir(self.path(name)):      # a stage makes it before anything else
             return Verdict("incomplete", f"has no {' and no '.join(files)}")
         return Verdict("missing", "does not exist")
 
@@ -116,16 +110,14 @@ class Tree(ResultsTree):
         """Adds the three tasks of a result, as IMPROVE's own workflows name them, unless a plan
         names them."""
         for task in (Task(data, "preprocess", **row), Task(model, "train", **dict(row, target="")),
-                     Task(infer, "infer", parents=(data, model), **row)):
+                     Task(infer, "infer", parents=(model, data), **row)):
             self.tasks.setdefault(task.name, task)
 
     def gap(self, task, problem=""):
         """Returns the Gap of a task without a score; problem: why its files cannot be read."""
-        failed, verdict = task, Verdict("unreadable", problem)
-        if not problem:
-            failed, verdict = self._first_wrong(task)
-        return Gap(task, failed.name, failed.stage, verdict.state, verdict.reason,
-                   verdict.exit_code, self._log(failed.name))
+        failed, verdict = ((task, Verdict("unreadable", problem)) if problem
+                           else self._first_wrong(task))
+        return Gap(task, failed.name, failed.stage, *verdict, self._log(failed.name))
 
     def _first_wrong(self, task):
         """Returns (task, verdict) of the first stage that failed, else of the first that is not
@@ -133,19 +125,13 @@ class Tree(ResultsTree):
 
         A task that has not run comes last: deleted ml_data looks as if it had not.
         """
-        judged = [(each, self.verdict(each.name)) for each in self._ancestors(task)]
-        return min((pair for pair in judged if pair[1].state != "done"), key=lambda pair: (
-            0 if pair[1].state in FAILURES else 1 if pair[1].state in ("running", "stale") else 2))
-
-    def _ancestors(self, task):
-        """Returns the tasks that a task is made from, directly or not, and itself, in the order of
-        stages."""
-        found = [task]
+        found = [task]      # then what it is made from, a parent after its child
         for each in found:
             found += [self.tasks[name] for name in each.parents
                       if name in self.tasks and self.tasks[name] not in found]
-        return sorted(reversed(found), key=lambda each: STAGES.index(each.stage)
-                      if each.stage in STAGES else len(STAGES))
+        judged = [(each, self.verdict(each.name)) for each in reversed(found)]
+        return min((pair for pair in judged if pair[1].state != "done"), key=lambda pair: (
+            0 if pair[1].state in FAILURES else 1 if pair[1].state in ("running", "stale") else 2))
 
     def _log(self, name):
         for file in (LOG, "logs.txt"):      # ours; IMPROVE's brute force

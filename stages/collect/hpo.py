@@ -13,6 +13,7 @@ Files:
 """
 import json
 import os
+import sys
 
 from core.metrics import in_order
 from core.task import argument_list, quoted
@@ -25,10 +26,10 @@ from stages.search.trials import best_trial, by_source, with_best
 
 BEST = "hyperparameters_hpo.json"
 PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-# Options of the search that decide what a model is trained on, with what, and where it runs.
+# Arguments of the search that decide what a model is trained on, with what, and where it runs.
 SAME = ("model", "model_dir", "env", "input_dir", "y_col_name", "y_data_file", "split_type",
-        "input_supp_data_dir", "cuda_name", "epochs", "executor", "jobs")
-STAGES = ("preprocess_args", "train_args", "infer_args")    # one text each
+        "input_supp_data_dir", "cuda_name", "epochs", "executor", "jobs", "preprocess_args",
+        "train_args", "infer_args", "gpus")
 
 
 def collect(tree, model):
@@ -36,23 +37,28 @@ def collect(tree, model):
     tasks = trial_tasks(tree)
     studies, notes = read_studies(tree, [task.source for task in tasks])
     trials = with_best([read_trial(tree, task, studies[task.source].metric) for task in tasks])
-    # A trial may end well without an objective: there was no point left to try
+    # exhausted: no point was left to try, in trees of before the launcher counted points
     gaps = [tree.gap(task, trial.reason if tree.verdict(task.name).state == "done" else "")
             for task, trial in zip(tasks, trials) if trial.state not in ("done", "exhausted")]
-    done = by_source([trial for trial in trials if trial.objective is not None])
-    notes += [note for chosen in done.values() for note in study_notes(chosen)]
-    found = sum(map(len, done.values()))
-    steps = commands(tree.plan, model, tree.out, list(done)) if done else []
-    run = Run(tree, model, tasks, found, gaps, notes)
+    done = [trial for trial in trials if trial.objective is not None]
+    best = {source: best_trial(own) for source, own in by_source(done).items()}
+    notes += [f"{source}: each trial trains on one split, so the noise of its objective is not "
+              "known; --split 0 1 2 in another --output_dir shows it"
+              for source, trial in best.items() if trial.std is None]
+    notes += [f"{source}: the train script has changed between trials; --redo trial repeats all"
+              for source, own in by_source(done).items()
+              if len({trial.script for trial in own} - {""}) > 1]
+    steps = commands(tree.plan, tree.out, best) if tree.plan and best else []
+    run = Run(tree, model, tasks, len(done), gaps, notes)
     page, figures = hpo_report.report(run, trials, studies, steps)
-    text = shown_table(trials, studies) + use_text(tree.out, steps)
-    best = {source: best_trial(chosen).params for source, chosen in done.items()}
-    return Report(dict(figures, **{"hpo_results.csv": results_text(trials)}), found, gaps,
-                  text, notes, {BEST: json.dumps({model: best}, indent=1) + "\n",
-                                "report.html": page})
+    text = "\n".join([shown_table(trials, studies, best), *(
+        f"\n{number}. {what}:\n  {command}" for number, (what, command) in enumerate(steps, 1))])
+    params = {model: {source: trial.params for source, trial in best.items()}}
+    return Report({**figures, "hpo_results.csv": results_text(trials)}, len(done), gaps, text,
+                  notes, {BEST: json.dumps(params, indent=1) + "\n", "report.html": page})
 
 
-# ---- tables and notes
+# ---- tables
 
 def results_text(trials):
     """hpo_results.csv: a column for every parameter and metric that any trial has."""
@@ -66,73 +72,43 @@ def results_text(trials):
          trial.seconds, trial.best, trial.reason) for trial in trials])
 
 
-def study_notes(done):
-    """Returns what a reader of a study's results must know. done: trials with an objective"""
-    source, scripts = done[0].source, {trial.script for trial in done} - {""}
-    notes = []
-    if len(scripts) > 1:
-        notes.append(f"{source}: the train script has changed between trials ({len(scripts)} "
-                     "versions): their objectives are comparable only if the change does not "
-                     "matter; --redo trial repeats all trials")
-    if best_trial(done).std is None:
-        notes.append(f"{source}: each trial trains on one split, so the noise of its objective is "
-                     "not known; --split 0 1 2 in another --output_dir shows it")
-    return notes
-
-
-def shown_table(trials, studies):
+def shown_table(trials, studies, best):
     """Returns the table for the terminal: the best trial of each source beside the defaults."""
-    rows = hpo_report.overview(trials, studies)
-    lines = [["-" if cell is None else str(cell) for cell in row]
-             for row in [hpo_report.OVERVIEW, *rows]]
-    found = [aligned(lines) if rows else "no trial has ended well"]
-    for source, chosen in by_source(trials).items():
-        best = best_trial(chosen)
-        if best:
-            values = [f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-                      for name, value in best.params.items()]
-            found.append(f"{source}: {', '.join(values)}")
-        if any(trial.state == "exhausted" for trial in chosen):
-            found.append(f"{source}: every point of the search space has been tried; "
-                         "the search has ended")
-    return "\n".join(found)
+    rows = [hpo_report.OVERVIEW, *hpo_report.overview(trials, studies)]
+    lines = [["-" if cell is None else str(cell) for cell in row] for row in rows]
+    values = [f"{source}: " + ", ".join(f"{name} {value}" for name, value in trial.params.items())
+              for source, trial in best.items()]
+    return "\n".join([aligned(lines), *values]) if best else "no trial has ended well"
 
 
 # ---- how to go on
 
-def use_text(out, steps):
-    """Returns the lines on how to use the best values; '' without steps."""
-    lines = [f"{number}. {what}:\n  {command}" for number, (what, command) in enumerate(steps, 1)]
-    best = f"best values: {os.path.join(os.path.abspath(out), BEST)}"
-    return "\n".join(["", "", best, *lines]) if steps else ""
-
-
-def commands(plan, model, out, sources):
+def commands(plan, out, sources):
     """Returns [(what it does, command to paste into a shell)]: train with the best values, train
-    without them, compare. plan: plan.json of the search, {} if there is none."""
+    without them, compare. plan: plan.json of the search."""
     out = as_text(os.path.abspath(out))
-    folder, name = os.path.split(out)
-    name = name[len("hpo_"):] if name.startswith("hpo_") else name
-    tuned, untuned, compared = (os.path.join(folder, f"csa_{name}_{kind}")
-                                for kind in ("tuned", "untuned", "compared"))
-    python = str(plan.get("command", ["python3"])[0])
-    train = [python, os.path.join(PROJECT, "workflow_csa.py"), *same_arguments(plan, model, out),
+    tuned, untuned = f"{out}_csa_tuned", f"{out}_csa_untuned"
+    train = [sys.executable, f"{PROJECT}/workflow_csa.py", *same_arguments(plan, out),
              "--source", *sources]
-    steps = [("train each study with its best values",
-              [*train, "--hyperparameters_file", os.path.join(out, BEST), "--output_dir", tuned]),
-             ("train without them, with the train script's own values",
-              [*train, "--output_dir", untuned]),
-             ("compare the two", [python, os.path.join(PROJECT, "stages", "collect_scores.py"),
-                                  "--compare", untuned, tuned, "--output_dir", compared])]
-    return [(what, quoted(command)) for what, command in steps]
+    steps = {"train each study with its best values": [
+                 *train, "--hyperparameters_file", f"{out}/{BEST}", "--output_dir", tuned],
+             "train without them, with the train script's own values": [
+                 *train, "--output_dir", untuned],
+             "compare the two": [
+                 sys.executable, f"{PROJECT}/stages/collect_scores.py", "--compare", untuned,
+                 tuned, "--output_dir", f"{out}_csa_compared"]}
+    return [(what, quoted(command)) for what, command in steps.items()]
 
 
-def same_arguments(plan, model, out):
+def same_arguments(plan, out):
     """Returns the arguments that make the same models of the same data as the search did."""
-    given = dict({"model": model}, **(plan.get("arguments") or {}))
-    for name in STAGES:         # in plans of before they are lists
-        own = given.get(name) or {}
-        given[name] = quoted(own if isinstance(own, list) else argument_list(own, out))
-    given["gpus"] = ",".join(given.get("gpus") or [])
-    return [text for name in (*SAME, *STAGES, "gpus") if given.get(name) not in (None, "")
-            for text in (f"--{name}", str(given[name]))]
+    given, found = plan.get("arguments") or {}, []
+    for name in SAME:
+        value = given.get(name)
+        if isinstance(value, dict):     # arguments of a stage
+            value = quoted(argument_list(value, out))
+        elif isinstance(value, list):
+            value = ",".join(value)
+        if value not in (None, ""):
+            found += [f"--{name}", str(value)]
+    return found

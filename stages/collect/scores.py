@@ -1,11 +1,13 @@
 """scores: the scores of inferences, and those of trainings on their validation set.
 
     OUT/TASK/test_scores.json, else test_y_data_predicted.csv (train: val_...) -> Result
-    tasks, {name: Result} -> tasks with scores, a Gap for each other, notes
+    tasks, {name: Result} -> tasks with scores, a Gap for each other, a note for each metric that
+                             some of them lack
 """
 import functools
 import math
 import os
+from collections import Counter
 from typing import NamedTuple, Optional
 
 from core import metrics
@@ -71,20 +73,16 @@ def read_result(inference, predictions=None):
 
 
 def _read_result(inference, predictions):
-    """Returns ({metric: float}, notes)."""
-    has_predictions = exists(inference.predictions)
+    """Returns ({metric: float}, notes); without mae if the predictions cannot be read."""
     if not exists(inference.scores):
-        if not has_predictions:
-            names = map(os.path.basename, (inference.scores, inference.predictions))
-            raise FileError(f"{inference.directory}: has neither {' nor '.join(names)}")
         return metrics.regression_scores(predictions().true, predictions().pred), []
     scores, notes = _read_whole(read_scores, inference, inference.scores)
-    if has_predictions and "mae" not in scores and set(metrics.METRICS) & set(scores):
+    if "mae" not in scores and set(metrics.METRICS) & set(scores) and exists(inference.predictions):
         try:
             mae = metrics.mean_absolute_error(predictions().true, predictions().pred)
             scores["mae"] = mae if math.isfinite(mae) else math.nan
-        except FileError as error:
-            notes.append(f"no mae: {as_text(str(error))}")
+        except FileError:
+            notes.append("no mae, as the predictions cannot be read")
     return scores, notes
 
 
@@ -106,40 +104,35 @@ def read_results(tree, tasks):
 
 
 def scored_and_missing(tree, tasks, results):
-    """Returns (tasks with scores, a Gap for each other, notes). results: {name: Result}."""
-    scored = [task for task in tasks if task.name in results and results[task.name].scores]
-    gaps = [tree.gap(task, results[task.name].problem if task.name in results else "")
-            for task in tasks if task.name not in results or not results[task.name].scores]
-    return scored, gaps, notes_of(results)
+    """Returns (tasks with scores, a Gap for each other, notes: what is wrong with some results, and
+    each metric that some of the tasks lack). results: {name: Result}."""
+    found = {task.name: results.get(task.name, Result({})) for task in tasks}
+    scored = [task for task in tasks if found[task.name].scores]
+    gaps = [tree.gap(task, found[task.name].problem) for task in tasks
+            if not found[task.name].scores]
+    counts = Counter(note for result in found.values() for note in result.notes)
+    notes = [f"{note} ({plural(count, 'result')})" for note, count in counts.items()]
+    notes += [f"{met} is missing in {plural(len(lacking), 'result')}: means are over the others"
+              for met, lacking in undefined(scored, results).items() if lacking]
+    return scored, gaps, notes
 
 
-def notes_of(results):
-    """Returns the notes of results, each once with the number of results that it is true of."""
-    found = {}
-    for name, result in results.items():
-        for note in result.notes:
-            found.setdefault(note, []).append(name)
-    return [f"{names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}: {note}"
-            for note, names in found.items()]
+def undefined(scored, results):
+    """Returns {metric: the tasks that have no value of it} of the metrics that any has."""
+    names = metrics.in_order(met for task in scored for met in results[task.name].scores)
+    return {met: [task for task in scored
+                  if math.isnan(results[task.name].scores.get(met, math.nan))] for met in names}
 
 
 def undefined_scores(tree, scored, results):
-    """Returns {metric: a Gap for each result without a value of it} of metrics that others have.
+    """Returns a Gap for each metric that a result lacks and others have.
 
-    Means are over the others. Such a Gap is no missing result: its state is UNDEFINED.
+    It is no missing result: its state is UNDEFINED.
     """
-    found = {}
-    for met in metrics.in_order(met for task in scored for met in results[task.name].scores):
-        for task in scored:
-            value = results[task.name].scores.get(met)
-            if value is None or math.isnan(value):
-                how = "not in the score file" if value is None else "NaN or null"
-                gap = tree.gap(task, f"{met} is {how}; means are over the other splits")
-                found.setdefault(met, []).append(gap._replace(state=UNDEFINED))
-    return found
-
-
-def undefined_notes(undefined):
-    """Returns a sentence for each metric of what undefined_scores returns."""
-    return [f"{met} is missing in {plural(len(gaps), 'result')} (missing.csv lists them): "
-            "means are over the others" for met, gaps in undefined.items()]
+    gaps = []
+    for met, lacking in undefined(scored, results).items():
+        for task in lacking:
+            how = "NaN or null" if met in results[task.name].scores else "not in the score file"
+            gap = tree.gap(task, f"{met} is {how}; means are over the other splits")
+            gaps.append(gap._replace(state=UNDEFINED))
+    return gaps

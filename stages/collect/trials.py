@@ -3,6 +3,7 @@
     OUT/{source}/study.json               -> Study
     OUT/{source}/trials/{0000}/trial.json -> Trial, by source and number
 """
+import os
 from statistics import stdev
 
 from core.errors import FileError
@@ -29,35 +30,33 @@ def trial_tasks(tree):
         for number in filter(str.isdecimal, tree.names(f"{source}/trials")):
             name = f"{source}/trials/{number}"
             tree.tasks.setdefault(name, Task(name, "trial", source=source))
-    return sorted((task for task in tree.tasks.values()
-                   if task.stage == "trial" and task.name.rpartition("/")[2].isdecimal()),
-                  key=lambda task: (task.source, number_of(task)))
-
-
-def number_of(task):
-    return int(task.name.rpartition("/")[2])
+    tasks = [task for task in tree.tasks.values()
+             if task.stage == "trial" and os.path.basename(task.name).isdecimal()]
+    return sorted(tasks, key=lambda task: (task.source, len(task.name), task.name))
 
 
 def read_trial(tree, task, metric):
     """Returns the Trial of a task; a missing or malformed one says why. metric: of its study"""
-    verdict, params = tree.verdict(task.name), {}
-    state, reason = verdict.state, verdict.reason
+    verdict = tree.verdict(task.name)
+    is_done = verdict.state == "done"
+    trial = Trial(task.source, int(os.path.basename(task.name)), verdict.state, {},
+                  reason=verdict.reason, metric=metric)
     try:
-        if state == "done":
-            return trial_of(task, read_json(tree.path(task.name, "trial.json")))
-        params = dict(read_json(tree.path(task.name, "params.json")))
+        content = read_json(tree.path(task.name, "trial.json" if is_done else "params.json"))
+        return ended_trial(trial, content) if is_done else trial._replace(params=dict(content))
     except (FileError, AttributeError, KeyError, TypeError, ValueError) as error:
-        if state == "done":
-            state, reason = "unreadable", f"its trial.json cannot be read ({error})"
-    return Trial(task.source, number_of(task), state, params, reason=reason, metric=metric)
+        return trial._replace(
+            state="unreadable",
+            reason=f"its trial.json cannot be read ({error})") if is_done else trial
 
 
-def trial_of(task, content):
-    """Returns the Trial in a trial.json; any of four exceptions if it is none."""
+def ended_trial(trial, content):
+    """Returns the Trial with what its trial.json says; any of four exceptions if that is none."""
     lower_is_better(content["val_metric"])      # ValueError for an unknown one
-    splits, objective = list(map(float, content.get("objectives", []))), content["objective"]
-    return Trial(task.source, number_of(task), str(content["state"]), dict(content["params"]),
-                 None if objective is None else float(objective), dict(content["scores"]),
-                 float(content["seconds"]), str(content["reason"]), content["val_metric"],
-                 script=str(content.get("train_script", "")),
-                 std=stdev(splits) if splits[1:] else None)
+    splits, objective = content.get("objectives", []), content["objective"]
+    return trial._replace(
+        state=str(content["state"]), params=dict(content["params"]),
+        objective=None if objective is None else float(objective),
+        scores=dict(content["scores"]), seconds=float(content["seconds"]),
+        reason=str(content["reason"]), metric=content["val_metric"],
+        std=stdev(splits) if splits[1:] else None, script=str(content.get("train_script", "")))

@@ -2,29 +2,25 @@
 
     tasks with their statuses -> arguments, script, environment of each split -> sentences
 """
-from collections import Counter
-
-NOT_GIVEN = "not given"
 PATHS = ("_dir", "_file", "_path")      # ends of options that name another file for each split
 
 
-def unlike_splits(tasks, status_of):
+def unlike_splits(tree, scored):
     """Returns a sentence for each difference between the splits of a source, or of a pair.
 
-    tasks: of the results in the tables and of what they were made from; status_of: function(task
-    name) -> its status or None. Compared are arguments (without paths), script and environment.
+    scored: the tasks in the tables; they and what they were made from are compared by arguments
+    (without paths), script and environment, as far as a status names them.
     """
     groups, found = {}, {}
-    for task in tasks:
-        status = status_of(task.name)
-        if status is not None:
+    names = dict.fromkeys(name for task in scored for name in (task.name, *task.parents))
+    for task in map(tree.tasks.get, names):
+        status = task and tree.status(task.name)
+        if status and status.arguments:
             key = task.stage, task.source, task.target
-            groups.setdefault(key, []).append((task.split, made_with(status)))
+            groups.setdefault(key, {})[task.split] = made_with(status)
     for (stage, source, target), made in groups.items():
-        for what in sorted({name for _, how in made for name in how}):
-            values = [(split, how.get(what) or unknown(what, how)) for split, how in made]
-            values = [(split, value) for split, value in values if value]
-            difference = _difference(what, values)
+        for what in sorted(set().union(*made.values())):
+            difference = _difference(what, made)
             if difference:
                 name = f"{source} on {target}" if target else source
                 found.setdefault((stage, difference), []).append(name)
@@ -34,33 +30,19 @@ def unlike_splits(tasks, status_of):
 
 
 def made_with(status):
-    """Returns {what: value}: script, environment and '--option' of each argument, if known."""
-    found = {"script": status.script_fingerprint, "environment": status.environment}
-    found.update((f"--{name}", str(value)) for name, value in status.arguments.items()
-                 if not name.endswith(PATHS) and "/" not in str(value))
-    return {what: value for what, value in found.items() if value}
+    """Returns {what: value}: script, environment and '--option' of each argument."""
+    found = {f"--{name}": str(value) for name, value in status.arguments.items()
+             if not name.endswith(PATHS) and "/" not in str(value)}
+    return dict(found, **{"script (size:CRC-32)": status.script_fingerprint,
+                          "environment": status.environment})
 
 
-def unknown(what, how):
-    """Returns 'not given' for an option if other arguments are known, else ''."""
-    has_arguments = any(name.startswith("--") for name in how)
-    return NOT_GIVEN if what.startswith("--") and has_arguments else ""
-
-
-def _difference(what, values):
-    """Returns how values differ, '' if they do not. values: [(split, value)]."""
-    (usual, _), *others = Counter(value for _, value in values).most_common()
-    if not others:
-        return ""
-    if what == "script":
-        splits = _named(split for split, value in values if value != usual)
-        return f"{splits} with another version of the script than the others"
-    parts = [f"{value} in {_named(split for split, each in values if each == value)}"
-             for value, _ in others]
-    return f"{what} is {', '.join(parts)}, {usual} in the others"
-
-
-def _named(splits):
-    """Returns 'split 3' or 'splits 0, 3'."""
-    splits = sorted(set(splits))
-    return f"split{'s' * (len(splits) > 1)} {', '.join(map(str, splits))}"
+def _difference(what, made):
+    """Returns how the splits differ, '' if they do not. made: {split: what made_with returns}."""
+    splits = {}
+    for split, how in sorted(made.items()):
+        splits.setdefault(how.get(what, "not given"), []).append(str(split))
+    usual = max(splits, key=lambda value: len(splits[value]))
+    others = [f"{value} in split{'s' * (len(own) > 1)} {', '.join(own)}"
+              for value, own in splits.items() if value != usual]
+    return f"{what} is {'; '.join(others)}; {usual} in the others" if others else ""

@@ -22,11 +22,7 @@ def by_cause(failed):
     """Returns lists of (failed task, its gaps), one for each cause; numbers make no new cause."""
     causes = {}
     for failed_task, gaps in failed.items():
-        cause = gaps[0].stage, gaps[0].state, NUMBER.sub("N", gaps[0].reason)
+        gap = gaps[0]
+        cause = gap.stage, gap.state, NUMBER.sub("N", gap.reason)
         causes.setdefault(cause, []).append((failed_task, gaps))
     return list(causes.values())
-
-
-def missing_results(gaps):
-    """Returns the gaps without those of results that only lack one metric."""
-    return [gap for gap in gaps if gap.state != UNDEFINED]

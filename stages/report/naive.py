@@ -5,7 +5,7 @@
 The predictor knows only the mean response of each drug and of each cell line.
 """
 from stages.report import charts, page as parts
-from stages.report.charts import Series, Strip, number
+from stages.report.charts import Series, Strip, number, usable
 from stages.stats.generalization import mean
 
 WORDS = ("The baseline is the mean-effects predictor: global mean + drug effect + cell-line "
@@ -18,8 +18,7 @@ NORMALISED = (
     "although the model wins: a constant offset of the baseline, as in another study, lowers the "
     "baseline's plain r2 but is no part of the normalised one.")
 COLUMNS = {"r2": "model r2", "naive_r2": "baseline r2", "norm_r2": "normalised r2",
-           "norm_pcc": "normalised pcc", "drug_pcc": "median pcc of drugs",
-           "cell_pcc": "median pcc of cell lines"}
+           "norm_pcc": "normalised pcc", "drug_pcc": "median pcc of drugs"}
 
 
 def sections(naive, figures, is_curve=False):
@@ -28,32 +27,35 @@ def sections(naive, figures, is_curve=False):
     if rows:
         header = ["source", "rows" if is_curve else "target", "difference", *COLUMNS.values()]
         table = parts.table(header, rows, "Means over splits. Difference: model r2 minus baseline "
-                            "r2. The last two are medians over drugs, or cell lines, of a split.",
+                            "r2. The last is the median over drugs of a split.",
                             figures.folder + "naive_scores.csv")
-        shown = [WORDS,
-                 parts.figures((curve if is_curve else differences)(rows, figures)),
+        shown = [WORDS, parts.figures((curve if is_curve else differences)(rows, figures)),
                  parts.details("The same in numbers", table)]
-    shown += [parts.items(naive.notes)] * bool(naive.notes)
-    return [parts.section("Beside a naive baseline", *shown)] if shown else []
+    shown.append(parts.items(naive.notes))
+    return [parts.section("Beside a naive baseline", *shown)] if any(shown) else []
+
+
+def by_pair(naive):
+    """Returns {(source, target; of a learning curve size): the records of its splits}."""
+    found = {}
+    for (source, target, _, size, *_), record in zip(naive.rows, naive.records):
+        found.setdefault((source, target if size is None else size), []).append(record)
+    return found
 
 
 def mean_rows(naive):
     """Returns [source, target or size, difference of r2, means over splits of COLUMNS]."""
-    groups = {}
-    for record, row in zip(naive.records, naive.rows):
-        key = row[0], row[1] if row[3] is None else row[3]
-        groups.setdefault(key, []).append(record["scores"])
     rows = []
-    for key, scores in groups.items():
-        means = [mean([row[name] for row in scores if charts.usable(row.get(name))])
-                 for name in COLUMNS]
+    for key, records in by_pair(naive).items():
+        means = [mean([record["scores"][name] for record in records
+                       if usable(record["scores"][name])]) for name in COLUMNS]
         rows.append([*key, means[0] - means[1], *means])
     return rows
 
 
 def differences(rows, figures):
     """Returns the difference of the two, and both below it, for each source and target."""
-    reach = max([abs(row[2]) for row in rows if charts.usable(row[2])], default=0) or 1
+    reach = max([abs(row[2]) for row in rows if usable(row[2])], default=0) or 1
     cells = {(row[0], row[1]): (row[2], f"{number(row[3], 2)} vs {number(row[4], 2)}")
              for row in rows}
     return figures.add(
@@ -79,11 +81,14 @@ def curve(rows, figures):
 
 def drug_figure(naive, figures):
     """Returns the correlation within each drug; '' without any."""
-    strips = [Strip(source, values, target)
-              for (source, target), values in naive.drug_values.items() if values]
+    strips = [Strip(source, [pcc for record in records for _, pcc in record["drugs"].values()],
+                    target)
+              for (source, target), records in by_pair(naive).items()]
+    if not any(strip.values for strip in strips):
+        return ""
     return figures.add(
         "per_drug.svg", charts.strips,
         "Correlation within each drug\npoints: drugs of each split; line: median", strips,
-        "pcc of truth and prediction within a drug", marked=[0], csv="per_drug.csv", caption=(
-            "Within a drug, it does not help to know which drugs are potent: the baseline knows "
-            "only which cell lines are sensitive to all drugs.")) if strips else ""
+        "pcc of truth and prediction within a drug", marked=[0], csv="per_drug.csv",
+        caption="Within a drug, it does not help to know which drugs are potent: the baseline "
+        "knows only which cell lines are sensitive to all drugs.")

@@ -1,9 +1,10 @@
 """overlap: what the scores of a cross-study analysis owe to drugs and cell lines seen in training.
 
-    rows of strata.csv and coverage.csv, r2 of each pair -> two sentences, heatmaps
+    rows of strata.csv and coverage.csv, r2 of each pair -> a sentence, heatmaps
 
 Numbers of strata are medians over results, since a stratum of a few rows may have any r2.
 """
+import math
 import statistics
 
 from core.metrics import spearman
@@ -14,23 +15,19 @@ from stages.stats.generalization import is_within
 # drug, cell line
 KINDS = {("seen", "seen"): "both seen", ("seen", "unseen"): "cell line unseen",
          ("unseen", "seen"): "drug unseen", ("unseen", "unseen"): "neither seen"}
-NOTHING_LEFT = 0.05         # of the cross-study r2; less is called nothing
-ORDERED = 0.2               # a correlation from which rows are in the right order, roughly
 WORDS = ("A row is seen if its drug or its cell line was in the training set of that source and "
          "split. The baseline (mean effects) knows nothing of an unseen drug or cell line but the "
          "mean of all.")
 
 
 def medians(rows):
-    """Returns {name of KINDS: {column: median over the rows of that kind}} of the columns that have
-    numbers. rows: dicts of strata.csv's columns."""
+    """Returns {name of KINDS: [r2, that of the baseline]}, medians over the rows of that kind, nan
+    without any. rows: dicts of strata.csv's columns."""
     found = {}
     for kind, name in KINDS.items():
         own = [row for row in rows if (row["drug"], row["cell_line"]) == kind]
-        values = {column: [row[column] for row in own if usable(row[column])]
-                  for column in ("r2", "pcc", "naive_r2")}
-        found[name] = {column: statistics.median(numbers)
-                       for column, numbers in values.items() if numbers}
+        found[name] = [statistics.median([row[column] for row in own if usable(row[column])]
+                                         or [math.nan]) for column in ("r2", "naive_r2")]
     return found
 
 
@@ -39,40 +36,21 @@ def across(rows):
     return [row for row in rows if not is_within(row["src"], row["trg"])]
 
 
-# ---- the sentences at the top of the page
-
 def sentences(strata):
-    """Returns two sentences on the cross-study r2 of rows whose drug or cell line was not seen; ''
-    without strata."""
-    if not across(strata):
-        return ""
-    found = medians(across(strata))
-    seen = found.pop("both seen")
-    scored = [name for name in found if "r2" in found[name]]
+    """Returns what the top of the page says of rows of other studies whose drug or cell line was
+    not seen; '' without strata."""
+    rows = across(strata)
+    found = medians(rows)
+    seen = found.pop("both seen")[0]
+    scored = [name for name, (r2, _) in found.items() if usable(r2)]
     if not scored:
         return ("Every row of the other studies has a drug and a cell line that were seen in "
-                "training.")
-    name, found = scored[-1], found[scored[-1]]
-    return (f"Across studies r2 is {number(seen.get('r2'), 2)} in rows whose drug and cell line "
-            f"were both seen in training, and {number(found['r2'], 2)} in rows with {name} "
-            "(medians over targets and splits; the mean-effects predictor has "
-            f"{number(found.get('naive_r2'), 2)} there). "
-            f"{what_is_left(seen.get('r2'), found['r2'], found.get('pcc'))}")
+                "training." if rows else "")
+    r2, baseline = found[scored[-1]]
+    return (f"Across studies r2 is {number(seen, 2)} in rows whose drug and cell line were both "
+            f"seen in training, and {number(r2, 2)} in rows with {scored[-1]} (medians over "
+            f"targets and splits; the mean-effects predictor has {number(baseline, 2)} there).")
 
-
-def what_is_left(seen, r2, pcc):
-    """Returns the second sentence. seen: r2 of rows with both seen, or None; r2, pcc: without."""
-    if r2 <= NOTHING_LEFT * max(seen or 0, 0):
-        order = (f", though roughly in the right order (pcc {number(pcc, 2)})"
-                 if usable(pcc) and pcc >= ORDERED else " and say nothing about their order")
-        return ("Nothing is left of the score there: the predictions are no better than the mean "
-                f"of these rows{order}.")
-    if seen is None or seen <= r2:
-        return "Nothing is lost there: these rows are predicted as well as the others."
-    return f"{100 * r2 / seen:.0f} % of the score is left there."
-
-
-# ---- the section
 
 def section(strata, coverage, means, figures):
     """Returns the section, '' without data. coverage: collect.coverage.Coverage; means: {(source,
@@ -84,10 +62,10 @@ def section(strata, coverage, means, figures):
 
 def strata_figure(rows, figures):
     """Returns the four strata of each source on the other studies, beside the baseline."""
-    cells = {(source, name): (found.get("r2"), f"baseline {number(found['naive_r2'], 2)}"
-                              if "naive_r2" in found else "")
-             for source in sorted({row["src"] for row in rows})
-             for name, found in medians([row for row in rows if row["src"] == source]).items()}
+    cells = {}
+    for source in sorted({row["src"] for row in rows}):
+        for name, (r2, baseline) in medians([row for row in rows if row["src"] == source]).items():
+            cells[source, name] = r2, f"baseline {number(baseline, 2)}"
     return figures.add(
         "csa_strata.svg", charts.heatmap, "r2 on other studies, by what was seen in training",
         cells, "higher is better", (0, 1), sides="source \u2193  rows of other studies \u2192",
@@ -108,9 +86,10 @@ def with_r2(rows, means):
     """Returns the rank correlations of coverage with mean r2 over pairs of two studies."""
     pairs = [row for row in rows if not is_within(*row[:2])
              and all(map(usable, (means.get(row[:2]), *row[2:4])))]
-    rho = [number(spearman([row[at] for row in pairs], [means[row[:2]] for row in pairs]), 2)
-           for at in (2, 3) if pairs]
-    studies = len({name for row in pairs for name in row[:2]})
-    return (f"Spearman's rho with mean r2 across studies: drugs {rho[0]}, cell lines {rho[1]}. The "
-            f"{len(pairs)} pairs come from only {studies} studies and are not independent, so "
-            "there is no p value.") if rho else ""
+    if not pairs:
+        return ""
+    r2, studies = [means[row[:2]] for row in pairs], {name for row in pairs for name in row[:2]}
+    drugs, cells = (number(spearman([row[at] for row in pairs], r2), 2) for at in (2, 3))
+    return (f"Spearman's rho with mean r2 across studies: drugs {drugs}, cell lines {cells}. The "
+            f"{len(pairs)} pairs come from only {len(studies)} studies and are not independent, so "
+            "there is no p value.")

@@ -10,15 +10,14 @@ report/run.py has the parts that all workflows share, report/csa.py and its like
 is escaped unless it is Html. The page is XML as well as HTML, in ASCII; it asks for nothing, not
 even an icon. Its script sorts and filters tables; without it the page reads the same.
 """
-import itertools
 import re
 from urllib.parse import quote
 
 from stages.report import charts
 
 STAMP = "synthetic demo data"       # on every figure of such a run
-SYNTHETIC = ("Synthetic demo data: made by a random generator. No number here says anything about "
-             "a real drug or cell line.")
+SYNTHETIC = ("SYNTHETIC DEMO DATA: made by a random generator; no number here says anything "
+             "about a real drug or cell line.")
 MANY_COLUMNS = 8                    # of a table; more are printed smaller
 HEAD = """<meta charset="utf-8"/>
 <meta name="viewport" content="width=device-width, initial-scale=1"/>
@@ -69,10 +68,8 @@ input{font:inherit;font-size:.85rem;max-width:100%;margin-top:.5rem}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,27rem),1fr));
 gap:0 2rem;align-items:start}
 .figures>*{break-inside:avoid;min-width:0}
-figure{margin:0;padding:.6rem 0}figure svg{display:block}
+figure.scroll{margin:0;padding:.6rem 0}figure svg{display:block}
 figcaption{font-size:.92rem;max-width:30rem;margin-top:.3rem}
-@media print,(min-width:62rem){.alone{display:block}.alone svg{flex:none}
-.alone>figure{display:flex;gap:2rem;align-items:center}}
 details{margin:.6rem 0;border:1px solid var(--grid);border-radius:4px;padding:.4rem .8rem}
 summary{cursor:pointer;font-weight:bold}
 @media (max-width:48rem){table{font-size:.8rem}th,td{padding-right:.5rem}}
@@ -83,9 +80,9 @@ tbody th{min-width:0}dl{display:block}dd{margin:0 0 .5rem}body{padding:.6rem}}
 th button{text-decoration:none}
 h1,h2,h3,summary,caption,thead,h2+p,h3+p,summary+p{break-after:avoid}
 figure,tr,pre,li,.stamp{break-inside:avoid}
-.figures:not(.alone){grid-template-columns:1fr 1fr}.scroll{overflow:visible;background:none}
-.scroll>div{min-width:0!important}
-h2{margin:.8rem 0 .2rem}figure{padding:.2rem 0}.figures figure svg{max-height:21cm}
+.figures{grid-template-columns:1fr 1fr}.scroll{overflow:visible;background:none}
+.figure{min-width:0!important}
+h2{margin:.8rem 0 .2rem}figure.scroll{padding:.2rem 0}.figures figure svg{max-height:21cm}
 table{font-size:8pt}th,td,tbody th{padding:.1rem .5rem .1rem 0}.wide{font-size:6.5pt}
 details{border:0;padding:0}details::details-content{content-visibility:visible;block-size:auto}}
 """.replace("FONTS", charts.FONTS)
@@ -134,9 +131,6 @@ document.querySelectorAll('table').forEach(function (table) {
 class Html(str):
     """Text that is HTML already; every other text is escaped where it is put into a page."""
 
-    def __add__(self, other):
-        return Html(super().__add__(escape(other)))
-
 
 class Cell(str):
     """The text of a table's cell that is sorted by a number, its `value`."""
@@ -150,11 +144,8 @@ class Cell(str):
 # ---- small parts
 
 def escape(text):
-    """Returns a text as Html that shows it; None and floats as charts.number has them."""
-    if isinstance(text, Html):
-        return text
-    return Html(charts.escape(charts.number(text) if text is None or isinstance(text, float)
-                              else text))
+    """Returns a text as Html that shows it."""
+    return text if isinstance(text, Html) else Html(charts.escape(text))
 
 
 def tag(name, content, attributes=""):
@@ -169,8 +160,7 @@ def joined(parts, between="\n"):
 
 def paragraphs(parts):
     """Returns parts as one Html; a text that is not Html is a paragraph."""
-    return joined([part if isinstance(part, Html) or not part else tag("p", part)
-                   for part in parts])
+    return joined([part if isinstance(part, Html) else tag("p", part) for part in parts if part])
 
 
 def items(texts, name="ul"):
@@ -200,11 +190,6 @@ def described(caption, paths):
         f'href="{quote(path)}" class="files"')) for path in paths]], " ")
 
 
-def scrolling(content, caption):
-    return Html('<div class="scroll" tabindex="0" role="region" '
-                f'aria-label="{escape(caption)}">{content}</div>')
-
-
 def table(header, rows, caption, *files, own_digits=()):
     """Returns a table that scrolls in its own box if it is too wide; '' without a row.
 
@@ -222,15 +207,16 @@ def table(header, rows, caption, *files, own_digits=()):
                    for name, right in zip(header, numeric))
     body = "".join(f"<tr>{''.join(map(_cell, row, digits, numeric, range(len(row))))}</tr>\n"
                    for row in rows)
-    return scrolling(
+    return Html(
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
         f'<table class="{"wide" * (len(header) > MANY_COLUMNS)}"><caption><span>'
         f"{described(caption, files)}</span></caption>\n<thead><tr>{head}</tr></thead>\n"
-        f"<tbody>{body}</tbody></table>", caption)
+        f"<tbody>{body}</tbody></table></div>")
 
 
 def _cell(cell, digits, is_right, at):
     value = getattr(cell, "value", cell)
-    text = charts.number(cell, digits) if isinstance(cell, float) else cell
+    text = charts.number(cell, digits) if cell is None or isinstance(cell, float) else cell
     key = f' class="number" data-value="{value if charts.usable(value) else ""}"' * is_right
     return f"<td{key}>{escape(text)}</td>" if at else f'<th scope="row"{key}>{escape(text)}</th>'
 
@@ -241,40 +227,35 @@ def is_number(cell):
 
 def figure(svg_text, caption, *files):
     """Returns an SVG with its caption; a wide one scrolls before it gets too small."""
-    width, drawn = int(re.search(r'width="(\d+)"', svg_text).group(1)), svg_text
-    if width > 1.1 * charts.WIDTH:
-        drawn = scrolling(f'<div style="min-width:{0.8 * width:.0f}px">{drawn}</div>', caption)
-    return tag("figure", joined([Html(drawn), tag("figcaption", described(caption, files))]))
+    caption = tag("figcaption", described(caption, files))
+    return tag("figure", joined([Html(svg_text), caption]), 'class="scroll"')
 
 
 def figures(*parts):
-    """Returns figures and tables in two columns if there is room; the caption of a lone figure goes
-    beside it. '' without any."""
-    parts = list(filter(None, parts))
-    kind = "figures" if parts[1:] else "figures alone"
-    return tag("div", joined(parts), f'class="{kind}"') if parts else Html("")
+    """Returns figures and tables in two columns if there is room; '' without any."""
+    found = joined(filter(None, parts))
+    return tag("div", found, 'class="figures"') if found else found
 
 
 # ---- the page
 
 def section(heading, *parts):
     """Returns a part of the page with its heading, which is also in the list of contents."""
-    return tag("section", paragraphs([Html(f"<h2>{escape(heading)}</h2>"), *parts]))
+    return tag("section", paragraphs([tag("h2", heading), *parts]), f'id="{quote(heading)}"')
 
 
 def page(title, head_rows, sections, lead="", stamp=""):
     """Returns the whole file. head_rows: (name, text or Html); lead: what came out, in two
     sentences; stamp: what a reader must not overlook, such as that the data are synthetic."""
-    count = itertools.count(1)
-    sections = re.sub("<h2>", lambda _: f'<h2 id="part-{next(count)}">', joined(sections))
-    headings = re.findall(r'<h2 id="(.*?)">(.*?)</h2>', sections)
-    contents = items([tag("a", Html(text), f'href="#{name}"') for name, text in headings])
-    rows = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in head_rows)
+    body = joined(sections)
+    contents = [tag("a", Html(heading), f'href="#{name}"') for name, heading in re.findall(
+        '<section id="(.*?)"><h2 >(.*?)</h2>', body)]
+    rows = joined(Html(tag("dt", name) + tag("dd", text)) for name, text in head_rows)
     return f"""<!DOCTYPE html>
 <html lang="en"><head>{HEAD}<title>{escape(title)}</title><style>{STYLE}</style></head>
 <body><main><header><h1>{escape(title)}</h1>
 <p class="stamp" role="note">{escape(stamp)}</p><p class="lead">{escape(lead)}</p>
 <dl>{rows}</dl></header>
-<nav aria-label="contents">{contents}</nav>
-{sections}</main><script>{SCRIPT}</script></body></html>
+<nav aria-label="contents">{items(contents)}</nav>
+{body}</main><script>{SCRIPT}</script></body></html>
 """

@@ -13,27 +13,27 @@ Method: expected improvement of Jones, Schonlau and Welch (J. Global Optimizatio
 running trials as kriging believers (Ginsbourger, Le Riche and Carraro, 2010).
 """
 
-import itertools
-import math
 import random
+from itertools import count, islice, product
+from math import erfc, exp, isfinite, log, pi, sqrt
+from operator import itemgetter
+from statistics import median_high
 
 from stages.search import gaussian_process
-from stages.search.space import (entry_size, snap, space_size, to_params, to_unit, to_units,
-                                values_of)
+from stages.search.space import snap, space_size, to_params, to_unit, to_units, values_of
 
 START = 12           # trials of the space-filling start, the defaults included
 FEWEST = 3           # finished trials that the model needs
 MOST = 150           # finished trials that the model looks at, and a third as many running ones
 FITTED = 50          # of these, how many the length scales are fitted on
 GLOBAL = 200         # candidates all over the cube
-LOCAL = 30           # candidates around each of the best points
-NEAR = (0.2, 0.07, 0.02)   # widths of the steps to local candidates
+NEAR = (0.2, 0.07, 0.02) * 10   # widths of the steps to candidates around each of the best
 CENTRES = 5          # best points that get local candidates
 ROUNDS = 4           # of refinement of the best candidates
 STEPS = 6            # candidates a round around each of the best
 WINSOR = 5.0         # how far bad values may lie above the median, in (median - best)
 JITTER = 0.3         # deviation of the log of each length scale about the fitted one
-ROOT_2PI = math.sqrt(2.0 * math.pi)
+ROOT_2PI = sqrt(2.0 * pi)
 ENUMERATED = 1000    # a space of at most so many points is scored whole
 
 
@@ -41,28 +41,24 @@ class SpaceExhausted(Exception):
     """Every point of a discrete space has been tried."""
 
 
-def suggest(space, history, seed, trial):
+def suggest(space, history, seed, trial, search="auto"):
     """Return the parameters of the next trial, {name: value}.
 
     space: list of entries, as space.normalise_space returns them.
     history: list of (params, value), lower is better; value is None for a trial that is
     running, and nan or inf for one that failed, which counts as the worst so far.
     trial: its number, which spreads trials of the start that see the same history.
+    search: random draws points all over the space, auto learns from the history.
     Raises SpaceExhausted if a discrete space has no new point.
     """
     study = Study(space, history, seed, trial)
-    if trial < START or len(study.finished) < FEWEST:
-        return study.new_params(study.filling_point())
-    return study.new_params(model_point(study))
-
-
-def random_point(space, history, seed, trial):
-    """Return the parameters of the next trial of a random search; the rest as suggest."""
-    study = Study(space, history, seed, trial)
-    return study.new_params(study.random_point(study.own_random) if trial else study.default)
-
-
-SEARCHES = {"auto": suggest, "random": random_point}
+    if search == "random" and trial:
+        point = study.random_point(study.own_random)
+    elif trial < START or len(study.finished) < FEWEST:
+        point = study.filling_point()
+    else:
+        point = model_point(study)
+    return study.new_params(point)
 
 
 # ---- history
@@ -70,8 +66,8 @@ SEARCHES = {"auto": suggest, "random": random_point}
 class Study:
     """The arguments of suggest, in the unit cube.
 
-    finished: list of (point, value), failures at the worst value; running: list of points;
-    taken: keys of all these points.
+    finished: list of (point, value), failures at the worst value, none if all failed; running:
+    list of points; taken: keys of all these points.
     """
 
     def __init__(self, space, history, seed, trial):
@@ -79,11 +75,14 @@ class Study:
         self.random = random.Random(f"{seed} {len(history)}")
         self.own_random = random.Random(f"{seed} {trial} {len(history)}")
         self.categorical = [entry["type"] == "categorical" for entry in space]
-        self.default = tuple([to_unit(entry, entry["default"]) for entry in space])
+        self.default = tuple(to_unit(entry, entry["default"]) for entry in space)
         placed = [(to_units(space, params), value) for params, value in history]
-        placed = [(point, value) for point, value in placed if point is not None]
+        placed = [(point, value) for point, value in placed if point]
         self.running = [point for point, value in placed if value is None]
-        self.finished = failures_as_worst([pair for pair in placed if pair[1] is not None])
+        done = [(point, value) for point, value in placed if value is not None]
+        finite = [value for _, value in done if isfinite(value)]
+        self.finished = [(point, value if isfinite(value) else max(finite))
+                         for point, value in done if finite]
         self.taken = {key(point) for point, _ in placed}
         self.size = space_size(space)
         if len(self.taken) >= self.size:
@@ -121,17 +120,9 @@ def key(point):
     return tuple([int(unit * 1e5 + 0.5) for unit in point])
 
 
-def failures_as_worst(finished):
-    """Return the (point, value) pairs, a failure at the worst value; [] if all failed."""
-    values = [value for _, value in finished if math.isfinite(value)]
-    return [(point, value if math.isfinite(value) else max(values))
-            for point, value in finished if values]
-
-
 def every_point(space):
     """Return an iterator over all points of a discrete space."""
-    return itertools.product(*[[to_unit(entry, value) for value in values_of(entry)]
-                               for entry in space])
+    return product(*[[to_unit(entry, value) for value in values_of(entry)] for entry in space])
 
 
 def halton(number, dimensions, seed):
@@ -141,7 +132,8 @@ def halton(number, dimensions, seed):
     so trials that know nothing of each other take points of one well spread set.
     """
     generator = random.Random(f"halton {seed}")
-    return [radical_inverse(number, prime, generator) for prime in first_primes(dimensions)]
+    primes = (number for number in count(2) if all(number % each for each in range(2, number)))
+    return [radical_inverse(number, prime, generator) for prime in islice(primes, dimensions)]
 
 
 def radical_inverse(number, prime, generator):
@@ -155,33 +147,17 @@ def radical_inverse(number, prime, generator):
     return unit
 
 
-def first_primes(count):
-    primes, candidate = [], 2
-    while len(primes) < count:
-        if all(candidate % prime for prime in primes):
-            primes.append(candidate)
-        candidate += 1
-    return primes
-
-
 # ---- the model
 
 def model_point(study):
     """Return the point with the largest expected improvement that has not been tried."""
-    model, points = fitted_model(study)
-    return best_candidate(study, model.believe(study.running[-MOST // 3:]), points)
-
-
-def fitted_model(study):
-    """Return the Gaussian process of the finished trials, and the points it knows."""
-    values = transformed([value for _, value in study.finished])
-    points = [point for point, _ in study.finished]
-    scales, noise = gaussian_process.fit_scales(*informative(points, values, FITTED),
-                                                study.categorical)
-    scales = [scale * math.exp(JITTER * study.random.gauss(0.0, 1.0)) for scale in scales]
-    points, values = informative(points, values, MOST)
+    points, values = zip(*study.finished)
+    known = list(zip(points, transformed(values)))
+    scales, noise = gaussian_process.fit_scales(*informative(known, FITTED), study.categorical)
+    scales = [scale * exp(JITTER * study.random.gauss(0.0, 1.0)) for scale in scales]
+    points, values = informative(known, MOST)
     model = gaussian_process.GaussianProcess(points, values, study.categorical, scales, noise)
-    return model, points
+    return best_candidate(study, model.believe(study.running[-MOST // 3:]), points)
 
 
 def transformed(values):
@@ -192,11 +168,10 @@ def transformed(values):
     """
     size = max(map(abs, values)) or 1.0
     values = [value / size for value in values]
-    ordered = sorted(values)
-    low, middle = ordered[0], ordered[len(ordered) // 2]
-    high = middle + WINSOR * (middle - low) if middle > low else ordered[-1]
+    low, middle = min(values), median_high(values)
+    high = middle + WINSOR * (middle - low) if middle > low else max(values)
     values = centred([min(value, high) for value in values])
-    deviation = math.sqrt(sum(value * value for value in values) / len(values))
+    deviation = sqrt(sum(value * value for value in values) / len(values))
     return [value / (deviation or 1.0) for value in values]
 
 
@@ -205,38 +180,32 @@ def centred(values):
     return [value - mean for value in values]
 
 
-def informative(points, values, count):
-    """Return at most `count` points and their values about 0: the best half and the newest."""
-    best = set(sorted(range(len(values)), key=values.__getitem__)[:count // 2])
-    others = [index for index in range(len(values)) if index not in best]
-    chosen = sorted(best) + others[-(count - len(best)):]
-    return [points[index] for index in chosen], centred([values[index] for index in chosen])
+def informative(known, most):
+    """Return points and values about 0 of at most `most` pairs: the best half and the newest."""
+    best = sorted(known, key=itemgetter(1))[:most // 2]
+    others = [pair for pair in known if pair not in best]
+    chosen = [pair for pair in known if pair in best] + others[len(best) - most:]
+    return [point for point, _ in chosen], centred([value for _, value in chosen])
 
 
 # ---- the candidates
 
 def best_candidate(study, model, points):
     """Return the candidate with the largest expected improvement over the best predicted mean."""
-    means = model.means(points)
-    order = sorted(range(len(points)), key=means.__getitem__)
-    best = means[order[0]]
+    known = sorted(zip(map(model.mean, points), points), key=itemgetter(0))
+    best = known[0][0]
     if study.size <= ENUMERATED:
-        return ranked(study, model, best, every_point(study.space))[0][1]
-    candidates = [study.random_point(study.random) for _ in range(GLOBAL)]
-    candidates += [neighbour(study, points[index], NEAR[number % len(NEAR)])
-                   for index in order[:CENTRES] for number in range(LOCAL)]
-    scored = refined(study, model, best, ranked(study, model, best, candidates))
-    return scored[0][1] if scored else study.default
-
-
-def refined(study, model, best, scored):
-    """Return the best scored candidates after a few rounds of ever smaller steps from them."""
-    for number in range(ROUNDS):
-        width = 0.1 * 0.4 ** number
-        candidates = [neighbour(study, point, width)
+        candidates = every_point(study.space)
+    else:
+        candidates = [study.random_point(study.random) for _ in range(GLOBAL)]
+        candidates += [neighbour(study, point, width)
+                       for _, point in known[:CENTRES] for width in NEAR]
+    scored = ranked(study, model, best, candidates)
+    for number in range(ROUNDS):    # ever smaller steps from the best
+        candidates = [neighbour(study, point, 0.1 * 0.4 ** number)
                       for _, point in scored[:CENTRES] for _ in range(STEPS)]
         scored = sorted(scored[:CENTRES] + ranked(study, model, best, candidates), reverse=True)
-    return scored
+    return scored[0][1] if scored else study.default
 
 
 def neighbour(study, point, width):
@@ -244,23 +213,24 @@ def neighbour(study, point, width):
     generator, chance = study.random, max(0.3, 1.5 / len(point))
     moved = []
     for entry, unit in zip(study.space, point):
-        if generator.random() > chance:
-            moved.append(unit)
-        elif entry["type"] == "categorical":
-            moved.append(generator.random())
-        else:
-            step = max(width, 0.7 / entry_size(entry))
-            moved.append(min(1.0, max(0.0, unit + step * generator.gauss(0.0, 1.0))))
+        if generator.random() <= chance:
+            if entry["type"] == "categorical":
+                unit = generator.random()
+            else:
+                step = max(width, 0.7 / space_size([entry]))
+                unit = min(1.0, max(0.0, unit + step * generator.gauss(0.0, 1.0)))
+        moved.append(unit)
     return snap(study.space, moved)
 
 
 def ranked(study, model, best, candidates):
     """Return (log expected improvement, point) of the candidates not tried yet, the best first."""
-    fresh = list({key(point): point for point in candidates
-                  if key(point) not in study.taken}.values())
-    means, deviations = model.predict(fresh)
-    return sorted([(log_improvement((best - mean) / deviation) + math.log(deviation), point)
-                   for mean, deviation, point in zip(means, deviations, fresh)], reverse=True)
+    fresh = {key(point): point for point in candidates if key(point) not in study.taken}
+    scored = []
+    for point in fresh.values():
+        mean, deviation = model.predict(point)
+        scored.append((log_improvement((best - mean) / deviation) + log(deviation), point))
+    return sorted(scored, reverse=True)
 
 
 def log_improvement(z):
@@ -270,6 +240,6 @@ def log_improvement(z):
     form stands (Ament et al., Unexpected improvements to expected improvement, 2023).
     """
     if z > -20.0:
-        density = math.exp(-0.5 * z * z) / ROOT_2PI
-        return math.log(density + 0.5 * z * math.erfc(-z / math.sqrt(2.0)))
-    return -0.5 * z * z - math.log(ROOT_2PI * (z * z + 3.0 - 6.0 / (z * z)))
+        density = exp(-0.5 * z * z) / ROOT_2PI
+        return log(density + 0.5 * z * erfc(-z / sqrt(2.0)))
+    return -0.5 * z * z - log(ROOT_2PI * (z * z + 3.0 - 6.0 / (z * z)))

@@ -12,15 +12,16 @@ A normalised entry is one of
 """
 
 import json
-import math
 import re
+import textwrap
+from math import exp, floor, inf, log
 
 from core.errors import FileError, Refusal
 from core.files import read_json
 
 HINT = "see docs/search_space.md for the format"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")  # must be usable as --name
-LARGEST = {"int": 2 ** 53, "float": 1e300}       # ints stay exact, ranges stay finite as floats
+LARGEST = 2 ** 53                         # ints up to it are exact as floats
 RANGE_KEYS = {"min", "max", "log_uniform", "default"}
 CHOICE_KEYS = {"choices", "default"}
 KEYS = {"float": RANGE_KEYS, "int": RANGE_KEYS, "categorical": CHOICE_KEYS, "ordered": CHOICE_KEYS,
@@ -36,14 +37,13 @@ def normalise_space(raw, fixed=()):
     """
     if not isinstance(raw, list) or not raw:
         raise Refusal("the search space must be a JSON list with one object per parameter", HINT)
-    entries, names = [], []
+    entries, taken = [], dict.fromkeys(fixed, "not be searched, it has a fixed value")
     for number, entry in enumerate(raw, 1):
         try:
             entries.append(normalise_entry(entry))
             name = entry["name"]
-            check(name not in names, "name", "be used once", name)
-            check(name not in fixed, "name", "not be searched, it has a fixed value", name)
-            names.append(name)
+            check(name not in taken, "name", taken.get(name), name)
+            taken[name] = "be used once"
         except Refusal as refused:
             label = shown(entry.get("name") if isinstance(entry, dict) else entry)
             raise Refusal(f"entry {number} of the search space, {label}: {refused}", HINT)
@@ -58,8 +58,7 @@ def check(is_right, key, rule, value):
 
 def shown(value):
     """Return a value as short JSON text for a message."""
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 40 else text[:37] + "..."
+    return textwrap.shorten(json.dumps(value), 40)
 
 
 def normalise_entry(entry):
@@ -69,7 +68,7 @@ def normalise_entry(entry):
     name, kind = entry.get("name"), entry.get("type")
     check(isinstance(name, str) and NAME.match(name), "name",
           "be letters, digits, _ and -, as it becomes --name", name)
-    check(isinstance(kind, str) and kind in KEYS, "type", f"be one of {', '.join(KEYS)}", kind)
+    check(kind in list(KEYS), "type", f"be one of {', '.join(KEYS)}", kind)
     for key in sorted(set(entry) - {"name", "type"}):
         check(key in KEYS[kind], key, f"be left out, {kind} has {', '.join(sorted(KEYS[kind]))}",
               entry[key])
@@ -78,12 +77,12 @@ def normalise_entry(entry):
 
 def normalise_range(entry):
     """Return a normalised float or int entry. Raises Refusal."""
-    low, high, log = number(entry, "min"), number(entry, "max"), entry.get("log_uniform", False)
-    check(isinstance(log, bool), "log_uniform", "be true or false", log)
-    check(low <= high, "min", "not be above 'max'", low)
-    check(low > 0 or not log, "min", "be above 0 for a log scale", low)
+    low, high, is_log = number(entry, "min"), number(entry, "max"), entry.get("log_uniform", False)
+    check(isinstance(is_log, bool), "log_uniform", "be true or false", is_log)
+    check(low < high, "min", "be below 'max'", low)
+    check(low > 0 or not is_log, "min", "be above 0 for a log scale", low)
     result = {"name": entry["name"], "type": entry["type"], "min": low, "max": high,
-              "log_uniform": log}
+              "log_uniform": is_log}
     default = number(entry, "default") if "default" in entry else from_unit(result, 0.5)
     check(low <= default <= high, "default", f"lie within {low} and {high}", default)
     return dict(result, default=default)
@@ -91,13 +90,12 @@ def normalise_range(entry):
 
 def number(entry, key):
     """Return entry[key] as an int or a float, as its type says. Raises Refusal."""
-    value, is_whole = entry.get(key), entry["type"] == "int"
-    largest = LARGEST[entry["type"]]
+    value = entry.get(key)
+    convert, kind = {"int": (int, "whole number"), "float": (float, "number")}[entry["type"]]
     # The comparison is false for nan and safe for ints too long for a float.
-    check(type(value) in (int, float) and abs(value) <= largest
-          and not (is_whole and value != int(value)), key,
-          f"be a {'whole ' * is_whole}number of at most {largest:g}", value)
-    return int(value) if is_whole else float(value)
+    check(type(value) in (int, float) and abs(value) <= LARGEST and convert(value) == value, key,
+          f"be a {kind} of at most {LARGEST:g}", value)
+    return convert(value)
 
 
 def normalise_choices(entry):
@@ -109,22 +107,24 @@ def normalise_choices(entry):
     choices, kind = entry.get("choices"), entry["type"]
     if kind == "constant" and "choices" not in entry:
         choices = [entry.get("value", entry.get("default"))]
-    check_choices("value" if kind == "constant" else "choices", choices, kind)
-    if len(choices) > 2 and all(type(choice) in (int, float) for choice in choices):
-        choices, kind = choices if kind == "ordered" else sorted(choices), "ordered"
-    kind = "ordered" if kind == "ordered" else "categorical"
+    check_choices(choices, kind)
+    if kind != "ordered":
+        kind = "categorical"
+        if len(choices) > 2 and all(type(choice) in (int, float) for choice in choices):
+            choices, kind = sorted(choices), "ordered"
     default = entry.get("default", choices[(len(choices) - 1) // 2 * (kind == "ordered")])
     place = place_of(default, choices)
     check(place is not None, "default", "be one of the choices", default)
     return {"name": entry["name"], "type": kind, "choices": choices, "default": choices[place]}
 
 
-def check_choices(key, choices, kind):
+def check_choices(choices, kind):
     """Raise Refusal unless choices are different values that an option can be given."""
+    key = "value" if kind == "constant" else "choices"
     check(isinstance(choices, list) and choices, key, "be a list of values", choices)
     for choice in choices:
         check(isinstance(choice, str) and choice.isprintable()
-              or isinstance(choice, (int, float)) and abs(choice) <= LARGEST["float"], key,
+              or isinstance(choice, (int, float)) and abs(choice) <= LARGEST, key,
               "hold text of one line, finite numbers, true or false", choice)
     check([place_of(choice, choices) for choice in choices] == list(range(len(choices))), key,
           "not name a value twice", choices)
@@ -143,41 +143,37 @@ def from_unit(entry, unit):
     """Return the value of an entry at `unit` in 0..1; ints and choices have equal widths."""
     if "choices" in entry:
         count = len(entry["choices"])
-        return entry["choices"][min(count - 1, max(0, int(unit * count)))]
+        return entry["choices"][min(count - 1, int(unit * count))]
     low, high = scaled_range(entry)
     value = low + (high - low) * unit
-    value = math.exp(value) if entry["log_uniform"] else value
+    value = exp(value) if entry["log_uniform"] else value
     if entry["type"] == "int":
-        value = int(math.floor(value + 0.5))
+        value = floor(value + 0.5)
     else:
         value = short(value, high - low, entry["log_uniform"])
     return min(entry["max"], max(entry["min"], value))
 
 
-def short(value, width, log):
+def short(value, width, is_log):
     """Return a float with six digits where they are enough.
 
     People read these values, and the last bits of a float differ between Python versions.
     """
     near = float(f"{value:.6g}")
-    error = abs(near / value - 1.0) if log else abs(near - value)
+    error = abs(near / value - 1.0) if is_log else abs(near - value)
     return near if error <= 1e-5 * width else value
 
 
 def to_unit(entry, value):
-    """Return where in 0..1 a value lies, or None if it is no value of this entry.
-
-    A number outside its range, from a study whose range was wider, counts as the near end.
-    """
+    """Return where in 0..1 a value lies, or None if it is no value of this entry."""
     if "choices" in entry:
         place = place_of(value, entry["choices"])
         return None if place is None else (place + 0.5) / len(entry["choices"])
     if type(value) not in (int, float):
         return None
     low, high = scaled_range(entry)
-    value = min(entry["max"], max(entry["min"], value))
-    value = math.log(value) if entry["log_uniform"] else value
-    return (value - low) / (high - low) if high > low else 0.5
+    value = log(value) if entry["log_uniform"] else value
+    return (value - low) / (high - low)
 
 
 def scaled_range(entry):
@@ -187,7 +183,7 @@ def scaled_range(entry):
     """
     margin = 0.5 if entry["type"] == "int" else 0.0
     low, high = entry["min"] - margin, entry["max"] + margin
-    return (math.log(low), math.log(high)) if entry["log_uniform"] else (low, high)
+    return (log(low), log(high)) if entry["log_uniform"] else (low, high)
 
 
 def to_params(space, units):
@@ -211,22 +207,14 @@ def values_of(entry):
     """Return all values of an entry; None for a range of floats."""
     if "choices" in entry:
         return entry["choices"]
-    if entry["type"] == "int":
-        return range(entry["min"], entry["max"] + 1)
-    return [entry["min"]] if entry["min"] == entry["max"] else None
-
-
-def entry_size(entry):
-    """Return how many values an entry has: a count, or infinity."""
-    values = values_of(entry)
-    return math.inf if values is None else len(values)
+    return range(entry["min"], entry["max"] + 1) if entry["type"] == "int" else None
 
 
 def space_size(space):
     """Return how many different points the space has: a count, or infinity."""
     size = 1
-    for entry in space:
-        size = size * entry_size(entry)
+    for values in map(values_of, space):
+        size *= inf if values is None else len(values)
     return size
 
 

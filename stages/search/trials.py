@@ -1,9 +1,10 @@
-"""trials: the study and the trials of a search: the best one, the default one, the best so far."""
+"""trials: the study and the trials of a search: the best one, the best so far."""
+from itertools import accumulate
 from typing import NamedTuple, Optional
 
 from core.errors import FileError, Refusal
 from core.files import read_json
-from core.metrics import direction, lower_is_better
+from core.metrics import lower_is_better
 from stages.search.space import normalise_space
 
 
@@ -31,37 +32,36 @@ class Trial(NamedTuple):
     reason: str = ""
     metric: str = "mse"
     best: Optional[float] = None
-    script: str = ""
     std: Optional[float] = None
+    script: str = ""
 
 
 def read_study(path):
     """Returns the Study of a study.json. Raises FileError."""
     content = read_json(path)
     try:
-        metric = content["val_metric"]
-        if direction(metric) is None:
-            raise ValueError(f"val_metric {metric}")
-        # train_words: its name until November 2026
-        return Study(metric, normalise_space(content["space"]), content["search"], content["seed"],
-                     content.get("train_args") or content.get("train_words", []))
+        lower_is_better(content["val_metric"])      # ValueError for an unknown one
+        return Study(content["val_metric"], normalise_space(content["space"]), content["search"],
+                     content["seed"], content.get("train_args") or content.get("train_words", []))
     except (Refusal, AttributeError, KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path}: is no study ({error!r})")
 
 
 def with_best(trials):
     """Returns the trials, each with the best objective up to it among those of its source."""
-    leaders, found = {}, []
-    for trial in trials:
-        leader = best_trial([*leaders.get(trial.source, []), trial])
-        leaders[trial.source] = [leader or trial]
-        found.append(trial._replace(best=leader and leader.objective))
+    found = []
+    for own in by_source(trials).values():
+        leaders = accumulate(own, lambda leader, trial: best_trial([leader, trial]) or trial)
+        found += [trial._replace(best=leader.objective) for trial, leader in zip(own, leaders)]
     return found
 
 
 def by_source(trials):
-    return {source: [trial for trial in trials if trial.source == source]
-            for source in sorted({trial.source for trial in trials})}
+    """Returns {source: its trials}, in the order of the trials."""
+    found = {}
+    for trial in trials:
+        found.setdefault(trial.source, []).append(trial)
+    return found
 
 
 def best_trial(trials):
@@ -74,9 +74,3 @@ def rank(trial):
     """A sort key: the best objective first."""
     sign = 1 if lower_is_better(trial.metric) else -1
     return sign * trial.objective, trial.number
-
-
-def default_trial(trials, space):
-    """Returns the trial with the default values of the space; None if there is none."""
-    defaults = {entry["name"]: entry["default"] for entry in space}
-    return next((trial for trial in trials if space and trial.params == defaults), None)

@@ -68,15 +68,15 @@ def generalization_rows(met, groups, studies, model):
     g = {pair: mean(values) for pair, values in groups.items()}
     rows = []
     for source in studies[0]:
-        across = {target: g[source, target] for target in studies[1]
-                  if not is_within(source, target) and (source, target) in g}
         within = g.get((source, source), math.nan)
-        rows += [("G", source, source, within, 1),
-                 ("Ga", source, "", mean(list(across.values())), len(across))]
+        targets = [target for target in studies[1]
+                   if not is_within(source, target) and (source, target) in g]
+        across = [g[source, target] for target in targets]
+        rows += [("G", source, source, within, 1), ("Ga", source, "", mean(across), len(across))]
         if within > 0 and metrics.direction(met) == "higher":
-            ratios = {target: value / within for target, value in across.items()}
-            rows += [("Gn", source, target, ratio, 1) for target, ratio in ratios.items()]
-            rows.append(("Gna", source, "", mean(list(ratios.values())), len(ratios)))
+            ratios = [value / within for value in across]
+            rows += [("Gn", source, target, ratio, 1) for target, ratio in zip(targets, ratios)]
+            rows.append(("Gna", source, "", mean(ratios), len(ratios)))
     order = ("G", "Gn", "Ga", "Gna")
     return [(met, *row, model) for row in sorted(rows, key=lambda row: order.index(row[0]))
             if math.isfinite(row[3])]

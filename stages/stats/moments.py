@@ -8,34 +8,37 @@ Examples:
     of_drugs["Drug_7"].correlation(TRUE, PRED)
     together(list(of_drugs.values())).r2(TRUE, NAIVE)
 
-A column is a vector of coefficients: PRED is the prediction, minus(TRUE, PRED) the error. Each row
-is read once, however many scores it is part of.
+A column is a vector of coefficients: PRED is the prediction, (1, -1, 0) the error. Each row is read
+once, however many scores it is part of. Sums are core.metrics.total: inf or nan, and no error, if
+they leave the range of floats.
 """
 import math
 from collections import defaultdict
+from itertools import combinations_with_replacement
 from operator import itemgetter, mul, sub
 from typing import NamedTuple
 
-from core.metrics import mean, total
+from core.metrics import total
 
 TRUE, PRED, NAIVE = (1, 0, 0), (0, 1, 0), (0, 0, 1)
+BEYOND = (1, 0, -1), (0, 1, -1)     # truth and prediction after the naive one was subtracted
 
 
 class Moments(NamedTuple):
     """Sums of the rows of a group."""
     rows: int
-    means: tuple            # of each column
+    means: list             # of each column
     products: dict          # (i, j), i <= j -> sum of products of deviations from the means
 
     def covariance(self, u, v):
         """Returns the sum of products of deviations of two combinations of the columns."""
-        return math.fsum(u[i] * v[j] * self.products[min(i, j), max(i, j)]
-                         for i in range(len(u)) if u[i] for j in range(len(v)) if v[j])
+        return total(a * b * self.products[min(i, j), max(i, j)]
+                     for i, a in enumerate(u) if a for j, b in enumerate(v) if b)
 
     def squares(self, u):
         """Returns the sum of squares of a combination of the columns."""
-        center = math.fsum(map(mul, u, self.means))
-        return max(0.0, self.covariance(u, u) + self.rows * center * center)
+        center = total(map(mul, u, self.means))
+        return max(self.covariance(u, u) + self.rows * center * center, 0.0)    # nan stays nan
 
     def correlation(self, u, v):
         """Returns Pearson's correlation; nan if one is constant."""
@@ -47,16 +50,12 @@ class Moments(NamedTuple):
     def r2(self, true, pred):
         """Returns 1 - residual / total sum of squares; nan if the truth is constant."""
         whole = self.covariance(true, true)
-        return 1.0 - self.squares(minus(true, pred)) / whole if whole > 0 else math.nan
-
-
-def minus(u, v):
-    """Returns the difference of two combinations of columns."""
-    return tuple(map(sub, u, v))
+        residual = self.squares(tuple(map(sub, true, pred)))
+        return 1.0 - residual / whole if whole > 0 else math.nan
 
 
 def by_name(names, *columns):
-    """Returns {name: Moments of its rows}; names: a drug or cell line per row."""
+    """Returns {name: Moments of its rows}; names: a drug per row."""
     return {name: _moments([chosen(column) for column in columns])
             for name, chosen in groups_of(names).items()}
 
@@ -71,29 +70,24 @@ def groups_of(names):
             for name, rows in groups.items()}
 
 
-def _moments(columns):
-    means = tuple(map(mean, columns))
-    deviations = [[value - center for value in column] for center, column in zip(means, columns)]
-    return Moments(len(columns[0]), means, _products(deviations))
-
-
-def _products(columns, weights=None):
-    """Returns {(i, j): sum of products} of columns, each row as often as its weight."""
-    weighted = [list(map(mul, column, weights)) for column in columns] if weights else columns
-    return {(i, j): total(map(mul, weighted[i], columns[j]))
-            for i in range(len(columns)) for j in range(i, len(columns))}
-
-
 def together(parts):
     """Returns the Moments of the rows of several groups, a list of Moments.
 
     Source: Chan, Golub and LeVeque, Updating Formulae (1979).
     """
-    rows = [part.rows for part in parts]
-    columns = list(zip(*(part.means for part in parts)))
-    means = tuple(column[0] if min(column) == max(column) else
-                  total(map(mul, column, rows)) / sum(rows) for column in columns)
+    between = _moments(list(zip(*(part.means for part in parts))), [part.rows for part in parts])
+    return between._replace(products={
+        at: product + total(part.products[at] for part in parts)
+        for at, product in between.products.items()})
+
+
+def _moments(columns, weights=None):
+    """Returns the Moments of columns, each row as often as its weight."""
+    weights = weights or [1] * len(columns[0])
+    count = sum(weights)
+    means = [column[0] if min(column) == max(column) else total(map(mul, column, weights)) / count
+             for column in columns]
     spread = [[value - center for value in column] for center, column in zip(means, columns)]
-    between = _products(spread, rows)
-    return Moments(sum(rows), means, {
-        at: between[at] + total(part.products[at] for part in parts) for at in between})
+    return Moments(count, means, {
+        (i, j): total(map(mul, map(mul, spread[i], weights), spread[j]))
+        for i, j in combinations_with_replacement(range(len(columns)), 2)})

@@ -26,7 +26,7 @@ import time
 from tests.benchmarks.done_campaign import finish_dry_run
 from tests.benchmarks.large_results import make_results
 from tests.cluster import slurm_cluster
-from tests.support import CLEAN, REPOSITORY, TOY_MODEL, write_benchmark
+from tests.support import CLEAN, REPOSITORY, TOY, TOY_MODEL, write_benchmark
 
 STUDIES = ("CCLE", "CTRPv2", "GDSCv1", "GDSCv2", "gCSI")
 # of five sources; of a row: 5 targets to preprocess and to infer, a training
@@ -78,10 +78,9 @@ def quietly(*command, environment=CLEAN):
     return float(done.stderr.split()[-1])
 
 
-def workflow(*arguments, project=REPOSITORY, environment=CLEAN, out="out", model="toy"):
-    toy = ("--model", model, "--model_dir", TOY_MODEL, "--input_dir", "raw") if model else ()
-    return quietly(sys.executable, os.path.join(project, "workflow_csa.py"), *toy,
-                   "--output_dir", out, *arguments, environment=environment)
+def workflow(*arguments, project=REPOSITORY, environment=CLEAN, model=TOY):
+    return quietly(sys.executable, os.path.join(project, "workflow_csa.py"), *model,
+                   *arguments, environment=environment)
 
 
 def bare_stage():
@@ -99,16 +98,22 @@ def anew(function):
     return run
 
 
+def beside_the_version_before(table, options, what, command, goal):
+    """command: project -> None"""
+    ours, before = (what, lambda: command(REPOSITORY)), "the same of the version before"
+    if options.before:
+        table.measure((before, lambda: command(options.before)), (*ours, before, goal))
+    else:
+        table.measure(ours)
+
+
 def first(table, options):
     """The README's first command."""
     def command(project):
         return anew(lambda: workflow("--source", "gCSI", "--executor", "local", project=project,
-                                     model=""))
-    ours, before = "python3 workflow_csa.py --source gCSI", "the same of the version before"
-    if options.before:
-        table.measure((before, command(options.before)), (ours, command(REPOSITORY), before, "1.1"))
-    else:
-        table.measure((ours, command(REPOSITORY)))
+                                     model=("--output_dir", "out")))()
+    beside_the_version_before(table, options, "python3 workflow_csa.py --source gCSI", command,
+                              "1.1")
 
 
 def local(table, options):
@@ -186,17 +191,13 @@ def done(table, options):
 
 def collect(table, options):
     """The collector on results of 100,000 rows."""
-    make_results("results", splits=options.results // 25)
+    make_results("results")
 
     def command(project):
-        return lambda: quietly(sys.executable, os.path.join(project, "stages", "collect_scores.py"),
-                               "results", "--output_dir", "tables")
-    ours = f"collector: {options.results} results of 100,000 rows"
-    before = "the same of the version before"
-    if options.before:
-        table.measure((before, command(options.before)), (ours, command(REPOSITORY), before, "0.5"))
-    else:
-        table.measure((ours, command(REPOSITORY)))
+        return quietly(sys.executable, os.path.join(project, "stages", "collect_scores.py"),
+                       "results", "--output_dir", "tables")
+    beside_the_version_before(table, options, "collector: 250 results of 100,000 rows", command,
+                              "0.5")
 
 
 PARTS = {"first": first, "local": local, "slurm": slurm, "done": done, "collect": collect}
@@ -210,8 +211,6 @@ def main(argv=None):
     parser.add_argument("--before", metavar="DIR",
                         help="a checkout of another version, measured in turns")
     parser.add_argument("--parsl", metavar="PYTHON", help="a Python that has Parsl (left out)")
-    parser.add_argument("--results", type=int, default=250,
-                        help="results of the collector's row (250)")
     options = parser.parse_args(argv)
     options.before = options.before and os.path.abspath(options.before)
     table, work = Table(options.repeats), tempfile.mkdtemp(prefix="benchmark.")

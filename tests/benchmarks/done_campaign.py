@@ -4,8 +4,11 @@ launcher.
     dry_plan.json of a dry run -> plan.json, and for each task its outputs (a byte each) and its
     stage_status.json
 """
+import glob
 import json
 import os
+
+from tests.made_tree import Campaign
 
 FILES = {"preprocess": ("train_y_data.csv", "val_y_data.csv", "test_y_data.csv"),
          "train": ("val_scores.json", "val_y_data_predicted.csv"),
@@ -14,35 +17,16 @@ FILES = {"preprocess": ("train_y_data.csv", "val_y_data.csv", "test_y_data.csv")
 
 def finish_dry_run(out):
     """Every task of the dry run in OUT is done; returns their number."""
-    (launch,) = os.listdir(os.path.join(out, "launches"))
-    path = os.path.join(out, "launches", launch, "dry_plan.json")
+    (path,) = glob.glob(os.path.join(out, "launches", "*", "dry_plan.json"))
     with open(path) as file:
-        plan = json.load(file)
+        tasks = json.load(file)["tasks"]
     os.rename(path, path.replace("dry_plan", "plan"))
-    made = {}
-    for number, task in enumerate(plan["tasks"]):
-        made[task["name"]] = {"stamp": f"2026-11-24T12:00:00Z.{number:06d}.node.4711",
-                              "arguments": task["arguments"], "script_fingerprint": "63:19fce5a5"}
-        write_task(os.path.join(out, task["name"]), status_of(task, made, out, launch))
-    return len(plan["tasks"])
-
-
-def status_of(task, made, out, launch):
-    parents = task["parents"] if task["stage"] != "collect" else []
-    return {"launch": launch, "task": task["name"], "stage": task["stage"], "state": "done",
-            "reason_kind": "", "reason": "", "exit_code": 0, "attempt": 1,
-            "started": "2026-11-24T12:00:00Z", "ended": "2026-11-24T12:10:00Z", "seconds": 600.0,
-            "cpu_seconds": 590.0, "peak_mb": 812.5, "host": "node", "pid": 4711,
-            "executor": "slurm", "slurm_job": f"409_{task['index']}", **made[task["name"]],
-            "environment": task["environment"], "script": task["script"],
-            "made_from": {name: made[name] for name in parents},
-            "files": {name: 1 for name in FILES[task["stage"]]}}
-
-
-def write_task(directory, status):
-    os.makedirs(directory, exist_ok=True)
-    for name in status["files"]:
-        with open(os.path.join(directory, name), "w") as file:
-            file.write("1")
-    with open(os.path.join(directory, "stage_status.json"), "w") as file:
-        json.dump(status, file)
+    campaign = Campaign(out)
+    campaign.launch = os.path.basename(os.path.dirname(path))
+    for task in tasks:
+        if task["stage"] == "collect":
+            task["parents"] = []        # a status names no inputs of tables
+        campaign.run([task], files=dict.fromkeys(FILES[task["stage"]], 1))
+        for name in FILES[task["stage"]]:
+            campaign.write(f"{task['name']}/{name}", "1")
+    return len(tasks)

@@ -6,43 +6,35 @@
 5 studies, 10 splits, 100,000 rows a result. Each study has 200 of 300 drugs and 500 of 700 cell
 lines, so all four strata have rows. The same seed gives the same files; the splits of a pair are
 links to one file, as only reading and counting is measured.
-
-Examples:
-    python3 tests/benchmarks/large_results.py OUT 1         # 25 results, 5 training sets
-    time python3 stages/collect_scores.py OUT
 """
 import json
 import os
 import random
-import sys
 
+SPLITS = 10
 STUDIES = ("CCLE", "CTRPv2", "GDSCv1", "GDSCv2", "gCSI")
 TEXTS = [f"{place / 10000:.4f}" for place in range(10001)]      # responses as IMPROVE writes them
 
 
-def make_results(out, splits=10, scores_only=False, drugs=200, cells=500):
-    """Fills directory `out`; returns the number of results. scores_only: JSON files alone."""
+def make_results(out):
+    """Fills directory `out` with 250 results."""
     generator = random.Random(1)
-    all_drugs = [f"Drug_{at}" for at in range(drugs * 3 // 2)]
-    all_cells = [f"ACH-{at:06d}" for at in range(cells * 7 // 5)]
-    studies = {study: (generator.sample(all_drugs, drugs), generator.sample(all_cells, cells))
+    drugs = [f"Drug_{at}" for at in range(300)]
+    cells = [f"ACH-{at:06d}" for at in range(700)]
+    studies = {study: (generator.sample(drugs, 200), generator.sample(cells, 500))
                for study in STUDIES}
     scores = json.dumps(dict.fromkeys(("mse", "rmse", "pcc", "scc", "r2"), 0.25))
     for source in STUDIES:
-        if not scores_only:
-            _link(out, f"ml_data/{source}-{STUDIES[0]}", "train_y_data.csv",
-                  _training(studies[source], generator), splits)
+        _link(out, f"ml_data/{source}-{STUDIES[0]}", "train_y_data.csv",
+              _training(studies[source], generator))
         for target in STUDIES:
             pair = f"infer/{source}-{target}"
-            _link(out, pair, "test_scores.json", scores, splits)
-            if not scores_only:
-                _link(out, pair, "test_y_data_predicted.csv",
-                      _predictions(studies[target], generator), splits)
-    return splits * len(STUDIES) ** 2
+            _link(out, pair, "test_scores.json", scores)
+            _link(out, pair, "test_y_data_predicted.csv", _predictions(studies[target], generator))
 
 
-def _link(out, directory, name, text, splits):
-    paths = [os.path.join(out, directory, f"split_{split}", name) for split in range(splits)]
+def _link(out, directory, name, text):
+    paths = [os.path.join(out, directory, f"split_{split}", name) for split in range(SPLITS)]
     for path in paths:
         os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(paths[0], "w") as file:
@@ -75,7 +67,3 @@ def _predictions(study, generator):
         pred = _place(true + int(generator.gauss(0, 800)))
         lines.append(f"{pair}{TEXTS[true]},{TEXTS[true]},{TEXTS[pred]}\n")
     return "".join(lines)
-
-
-if __name__ == "__main__":
-    print(make_results(sys.argv[1], int(sys.argv[2])), "results")

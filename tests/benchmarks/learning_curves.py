@@ -15,6 +15,7 @@ temporary folder): error rates of (data set, learner) pairs with 2,000 rows and 
 sizes with at least five repeats. Every other data set calibrates DRIFT, the others are the test.
 """
 import argparse
+import collections
 import csv
 import glob
 import io
@@ -30,7 +31,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 from stages.stats import learning_curve  # noqa: E402
-from stages.stats.learning_curve import TIMES, band, fit_power_law, predict  # noqa: E402
+from stages.stats.learning_curve import TIMES, band, fit_power_law  # noqa: E402
 
 SHARES = (0.8, 0.95)
 SPLITS = (1, 3, 5, 10, 20)
@@ -40,10 +41,9 @@ FAR = 1e30      # times the largest size: where a curve has levelled off
 
 
 class Curve(NamedTuple):
-    """Sizes to fit, values[i][k] of split k there, {times the largest size: error there}."""
+    """{size: {split: error}} to fit, {times the largest size: error there}."""
     group: str
-    sizes: list
-    values: list
+    sizes: dict
     truth: dict
     asymptote: float = math.nan
 
@@ -127,10 +127,12 @@ def made_curve(shape, splits, design, generator):
         rows.append([levels[-1] + min(0.15, noise * x ** -pace)
                      * (math.sqrt(white) * generator.gauss(0, 1) + math.sqrt(1 - white) * state)
                      for x, state in zip(xs, drift)])
-    values = [[curve(x) * math.exp(row[i]) for row in rows] for i, x in enumerate(xs[:count])]
+    sizes = {round(x * LARGEST, 3): {split: curve(x) * math.exp(row[i])
+                                     for split, row in enumerate(rows)}
+             for i, x in enumerate(xs[:count])}
     middle = math.exp(statistics.median(levels))
-    return Curve(shape, [round(x * LARGEST, 3) for x in xs[:count]], values,
-                 {times: curve(times) * middle for times in TIMES}, max(0.0, curve(FAR)) * middle)
+    return Curve(shape, sizes, {times: curve(times) * middle for times in TIMES},
+                 max(0.0, curve(FAR)) * middle)
 
 
 def correlated(xs, memory, generator):
@@ -146,7 +148,7 @@ def correlated(xs, memory, generator):
 
 def published_curves(every):
     """Yields the Curves of LCDB 1.0, three a pair; group: 'calibration' or 'other half'."""
-    pairs = {}
+    pairs = collections.defaultdict(lambda: collections.defaultdict(dict))
     with tempfile.TemporaryDirectory() as folder:
         subprocess.check_call([sys.executable, "-m", "pip", "download", "--no-deps", "--quiet",
                                "--dest", folder, "lcdb==0.1.0"])
@@ -154,40 +156,39 @@ def published_curves(every):
             name = next(name for name in archive.getnames() if name.endswith("-accuracy.csv"))
             for row in csv.DictReader(io.TextIOWrapper(archive.extractfile(name), "utf-8")):
                 if row["score_test"]:
-                    sizes = pairs.setdefault((int(row["openmlid"]), row["learner"]), {})
-                    repeat = row["outer_seed"], row["inner_seed"]
-                    sizes.setdefault(int(row["size_train"]), {})[repeat] = (
-                        1 - float(row["score_test"]))
+                    pair, repeat = (int(row["openmlid"]), row["learner"]), (row["outer_seed"],
+                                                                            row["inner_seed"])
+                    pairs[pair][int(row["size_train"])][repeat] = 1 - float(row["score_test"])
     halves = {data: ("calibration", "other half")[i % 2]
               for i, data in enumerate(sorted({data for data, _ in pairs}))}
-    chosen = [(key, sizes) for key, sizes in sorted(pairs.items()) if is_used(sizes)]
+    repeated = [(halves[data], {size: found for size, found in sorted(sizes.items())
+                                if len(found) >= 5})
+                for (data, _), sizes in sorted(pairs.items())]
+    chosen = [(half, sizes) for half, sizes in repeated if is_used(sizes)]
     print(f"{len(chosen)} curves of LCDB, every {every}. used")
-    for (data, _), sizes in chosen[::every]:
-        yield from parts_of(halves[data], sizes)
-
-
-def used_sizes(sizes):
-    return [size for size in sorted(sizes) if len(sizes[size]) >= 5]
+    for half, sizes in chosen[::every]:
+        yield from parts_of(half, sizes)
 
 
 def is_used(sizes):
-    used = used_sizes(sizes)
-    if not used or used[-1] < 2000:
+    """sizes: {size: {repeat: error}}, from the smallest on"""
+    if not sizes or max(sizes) < 2000:
         return False
-    first, last = (statistics.median(sizes[size].values()) for size in (used[0], used[-1]))
+    first, last = (statistics.median(sizes[size].values()) for size in (min(sizes), max(sizes)))
     return 0 < last < first
 
 
 def parts_of(group, sizes):
     """Yields the curve up to a half, a quarter, an eighth of its largest size."""
-    used = used_sizes(sizes)
-    repeats = sorted({repeat for size in used for repeat in sizes[size]})
-    truth = statistics.median(sizes[used[-1]].values())
+    largest = max(sizes)
+    repeats = sorted({repeat for found in sizes.values() for repeat in found})
+    truth = statistics.median(sizes[largest].values())
     for times in TIMES:
-        seen = [size for size in used if size <= used[-1] / times]
+        seen = [size for size in sizes if size <= largest / times]
         if len(seen) >= learning_curve.ENOUGH_SIZES:
-            values = [[sizes[size].get(repeat) for repeat in repeats] for size in seen]
-            yield Curve(group, seen, values, {times: truth, "size": used[-1]})
+            yield Curve(group, {size: {repeat: sizes[size].get(repeat, math.nan)
+                                       for repeat in repeats} for size in seen},
+                        {times: truth, "size": largest})
 
 
 # ---- misses and coverage
@@ -195,9 +196,9 @@ def parts_of(group, sizes):
 def asked(curve, fit):
     """Yields what is Asked of the fit of a curve."""
     for times in (times for times in TIMES if times in curve.truth):
-        size, truth = curve.truth.get("size", times * curve.sizes[-1]), curve.truth[times]
+        size, truth = curve.truth.get("size", times * fit.full_size), curve.truth[times]
         bands = [band(fit, size, share) for share in SHARES]
-        one = Asked(curve.group, times, abs(math.log(predict(fit, size) / truth)),
+        one = Asked(curve.group, times, abs(math.log(fit.law.at(size) / truth)),
                     tuple(low <= truth <= high for low, high in bands),
                     tuple(math.log(high / low) for low, high in bands))
         yield one._replace(needed=needed_drift(fit, size, one))
@@ -242,15 +243,15 @@ def calibration_line(found):
 
 
 def asymptote_line(fitted):
-    named = [(curve, fit.asymptote) for curve, fit in fitted if fit.asymptote_identified]
-    held = sum(low <= curve.asymptote <= high for curve, (low, high) in named)
+    named = [(curve, fit) for curve, fit in fitted if fit.asymptote_identified]
+    held = sum(fit.asymptote_low <= curve.asymptote <= fit.asymptote_high for curve, fit in named)
     return (f"Asymptote identified for {len(named)} of {len(fitted)} curves; the truth lies in the "
             f"limits of {held} of these.")
 
 
 def usable(curves):
     """Returns [(Curve, Fit)] of the curves that get a fit, and says how many do not."""
-    fitted = [(curve, fit_power_law(curve.sizes, curve.values)) for curve in curves]
+    fitted = [(curve, fit_power_law(curve.sizes)) for curve in curves]
     print(f"{sum(not fit.usable for _, fit in fitted)} of {len(fitted)} curves get no fit")
     return [(curve, fit) for curve, fit in fitted if fit.usable]
 

@@ -145,7 +145,3 @@ class BrowserTest(unittest.TestCase):
         wide, over, pale = self.found([(page, check, 400) for check in checks])
         self.assertEqual((wide, over), (["P: pale"], ["one over two", "outside: long text"]))
         self.assertEqual([text.split()[-1] for text in pale], ["one", "pale"])
-
-
-if __name__ == "__main__":
-    unittest.main()

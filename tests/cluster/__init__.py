@@ -2,9 +2,8 @@
 from tests import lanes
 
 LANES = 6
-LONGEST = ("NodeFaultsTest", "SixWaysTest", "ControllerFaultsTest", "TaskFaultsTest",
-           "CrossStudyTest", "FullControllerTest", "LaunchFaultsTest", "FusedFaultsTest",
-           "SlurmTest")
+LONGEST = ("CrossStudyTest", "LostTrialsTest", "NodeFaultsTest", "SiteTest", "ControllerFaultsTest",
+           "TaskFaultsTest", "LaunchFaultsTest", "CurvesTest", "FullControllerTest")
 
 
 def load_tests(loader, tests, pattern):

@@ -1,20 +1,16 @@
 """faults: a small campaign on a real Slurm, what a fault does to it, what must hold after it."""
-import functools
 import glob
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import unittest
 
 from tests.cluster import slurm_cluster
-from tests.support import (PATIENCE, REPOSITORY, TOY_MODEL, Ended, WorkCase, wait_for,
+from tests.support import (PATIENCE, REPOSITORY, TOY, Ended, WorkCase, finished_campaign, wait_for,
                            write_benchmark)
 
-OPTIONS = ("--model", "toy", "--model_dir", TOY_MODEL, "--input_dir", "raw", "--output_dir", "out",
-           "--executor", "slurm")
+OPTIONS = (*TOY, "--executor", "slurm")
 # First in PATH, it spoils an sbatch call: FAULTY_SBATCH = KIND:NUMBER of the call, or KIND:every.
 FAULTY_SBATCH = """#!/usr/bin/env bash
 if [[ $1 == --test-only ]]; then exec "$REAL_SBATCH" "$@"; fi
@@ -45,57 +41,40 @@ sys.exit(workflow_csa.main(sys.argv[1:]))
 """
 
 
-@functools.lru_cache(maxsize=None)
-def reference_of(splits):
-    """Names of the tasks and scores of an undisturbed local run; they depend on the length of
-    OUT's path."""
-    case = WorkCase()
-    case.setUp()
-    try:
-        write_benchmark(case.path("raw"), ("A", "B"), splits)
-        ended = case.run_toy("--executor", "local")
-        if ended.code:
-            raise RuntimeError(repr(ended))
-        names = {task["name"] for task in case.plans()[0]["tasks"]} - {"scores"}
-        return names, case.score_values()
-    finally:
-        case.doCleanups()
-
-
-@unittest.skipIf(slurm_cluster.why_not(), slurm_cluster.why_not())
 class FaultCase(slurm_cluster.WithCluster, WorkCase):
     variables = {"LATENCY_WAIT": "2"}
     more, splits = (), 1        # options of every launch; splits of the benchmark
 
     @classmethod
     def setUpClass(cls):
-        cls.names, cls.reference = reference_of(cls.splits)
+        """Names of the tasks and scores of an undisturbed local run."""
         super().setUpClass()
+        undisturbed = WorkCase()
+        undisturbed.work = finished_campaign("--executor", "local", splits=cls.splits)
+        cls.names = {task["name"] for task in undisturbed.plans()[0]["tasks"]} - {"scores"}
+        cls.reference = undisturbed.score_values()
 
     def setUp(self):
         super().setUp()
+        self.environment = dict(self.environment, TOY_STARTS=self.path("starts.txt"))
         write_benchmark(self.path("raw"), ("A", "B"), self.splits)
         self.addCleanup(self.cluster.empty_queue)
 
     # ---- what a user does
 
     def campaign(self, *arguments, **settings):
-        return self.run_toy("--executor", "slurm", *self.more, *arguments,
-                            TOY_STARTS=self.path("starts.txt"), **settings)
+        return self.run_toy("--executor", "slurm", *self.more, *arguments, **settings)
 
     def at_once(self, *commands, **settings):
         """How commands ended that were started together: lists of options."""
         script = os.path.join(REPOSITORY, "workflow_csa.py")
-        started = [self.start(sys.executable, script, *OPTIONS, *options,
-                              TOY_STARTS=self.path("starts.txt"), **settings)
+        started = [self.start(sys.executable, script, *OPTIONS, *options, **settings)
                    for options in commands]
         printed = [process.communicate(timeout=PATIENCE) for process in started]
         return [Ended(process.returncode, *texts) for process, texts in zip(started, printed)]
 
     def launch(self, *arguments, **settings):
-        ended = self.campaign(*arguments, **settings)
-        self.assertEqual(ended.code, 0, ended)
-        return ended
+        return self.campaign(*arguments, **settings, code=0)
 
     def hold(self, *models, until="go"):
         """TOY_FAULTS with which these models train until that file appears."""
@@ -121,13 +100,6 @@ class FaultCase(slurm_cluster.WithCluster, WorkCase):
         self.write("go", "")
         self.cluster.wait_until_empty()
         self.assert_all_done()
-
-    def status(self):
-        """(exit code, {task name: (state, reason)})"""
-        ended = self.run_toy("--executor", "slurm", "--status", "--json")
-        self.assertNotIn("Traceback", ended.err)
-        return ended.code, {task["name"]: (task["state"], task["reason"])
-                            for task in json.loads(ended.out)["tasks"]}
 
     def cancel(self, name):
         self.cluster.run("scancel", self.elements()[name][1])
@@ -177,11 +149,11 @@ class FaultCase(slurm_cluster.WithCluster, WorkCase):
 
     def assert_each_ran_once(self):
         self.assert_all_done()
-        self.assertEqual(sorted(row[2] for row in self.starts()), sorted(self.names))
+        self.assertEqual(self.started(), sorted(self.names))
 
     def wait_for_running(self, *names):
         for name in names:
-            wait_for(lambda name=name: self.elements().get(name, [""])[0] == "RUNNING"
+            wait_for(lambda: self.elements().get(name, [""])[0] == "RUNNING"
                      and self.file_state(name) == "running", name)
 
     def wait_for_pending(self, name):
@@ -195,21 +167,18 @@ class FaultCase(slurm_cluster.WithCluster, WorkCase):
         ended = self.launch()
         self.cluster.wait_until_empty()
         self.assert_all_done()
-        self.assertEqual(sorted(row[2] for row in self.starts()), sorted(missing))
+        self.assertEqual(self.started(), sorted(missing))
         return ended
 
     def faulty_sbatch(self, fault):
         """Settings that put the wrapper first in PATH."""
-        os.makedirs(self.path("bin"), exist_ok=True)
-        self.write("bin/sbatch", FAULTY_SBATCH)
+        self.write_program("bin/sbatch", FAULTY_SBATCH)
         self.write("calls", "")
-        os.chmod(self.path("bin/sbatch"), 0o755)
         return {"PATH": self.path("bin") + os.pathsep + os.environ["PATH"], "FAULTY_SBATCH": fault,
                 "FAULTY_COUNT": self.path("calls"), "REAL_SBATCH": shutil.which("sbatch")}
 
     def run_impatient(self, **settings):
-        return self.run_command(sys.executable, "-c", IMPATIENT, *OPTIONS,
-                                TOY_STARTS=self.path("starts.txt"), **settings)
+        return self.run_command(sys.executable, "-c", IMPATIENT, *OPTIONS, **settings)
 
 
 def kill_hard(runner):

@@ -156,7 +156,3 @@ class FusedFaultsTest(ManyFaultsCase):
             f"models/{requeued}": ("done", "")})
         self.assertEqual(self.status_of(f"models/{requeued}")["attempt"], 2)
         self.assert_completes()
-
-
-if __name__ == "__main__":
-    unittest.main()

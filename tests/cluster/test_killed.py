@@ -52,7 +52,3 @@ class KilledTest(WorkCase):
         self.steps |= set(filter(keeper.is_step, found))
         found |= set(filter(keeper.is_step, self.steps))
         return [keeper.read_proc(pid, "comm").decode().strip() for pid in found]
-
-
-if __name__ == "__main__":
-    unittest.main()

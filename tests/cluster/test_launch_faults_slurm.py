@@ -1,7 +1,6 @@
 """What befalls launcher, sbatch and controller on a real Slurm, and what must hold after it."""
 import os
 import signal
-import unittest
 
 from tests.cluster.faults import FaultCase
 from tests.support import wait_for
@@ -18,8 +17,7 @@ class LaunchFaultsTest(FaultCase):
         self.assert_refused(self.campaign(**self.faulty_sbatch("refuse:every")),
                             "nothing is submitted")
         for said in ("3 arrays not submitted", "1 array not submitted"):
-            ended = self.campaign(**self.faulty_sbatch("refuse:2"))
-            self.assertEqual(ended.code, 1, ended)
+            ended = self.campaign(**self.faulty_sbatch("refuse:2"), code=1)
             self.assertIn("QOSMaxSubmitJobPerUserLimit", ended.err)
             self.assertIn(said, ended.err)
             self.cluster.wait_until_empty()
@@ -45,8 +43,7 @@ class LaunchFaultsTest(FaultCase):
         self.assert_refused(self.campaign(), "of these tasks are in a live launch")
         for more, said in (("--dry_run",), "dry run: would cancel"), ((), "cancelled"):
             self.assertIn(MODEL, self.elements())
-            ended = self.run_toy("--executor", "slurm", "--cancel", *more)
-            self.assertEqual(ended.code, 0, ended)
+            ended = self.run_toy("--executor", "slurm", "--cancel", *more, code=0)
             self.assertRegex(ended.out, rf"^{said} \d jobs?: [\d ]+\n$")
         wait_for(lambda: not self.elements(), "the end of the cancelled jobs")
         self.assertEqual(self.cluster.run("squeue", "-h", "-o", "%i").split(), [other])
@@ -130,7 +127,3 @@ class FullControllerTest(FaultCase):
                 break
         self.cluster.wait_until_empty()
         self.assert_each_ran_once()
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -2,16 +2,15 @@
 import glob
 import os
 import shutil
-import unittest
 
 from tests.cluster import slurm_cluster
 from tests.support import WorkCase
 
 SPACE = '[{"name": "learning_rate", "type": "float", "min": 0.01, "max": 1.0, "default": 0.1}]'
+ONE = ("--source", "A", "--target", "A", "--split", "0")
 SEARCH = ("hpo", "--source", "A", "--split", "0", "--hyperparameter_file", "space.json")
 
 
-@unittest.skipIf(slurm_cluster.why_not(), slurm_cluster.why_not())
 class SiteTest(slurm_cluster.WithCluster, WorkCase):
     def setUp(self):
         super().setUp()
@@ -26,15 +25,20 @@ class SiteTest(slurm_cluster.WithCluster, WorkCase):
             text = text.replace(old, new)
         self.write(path, text)
 
-    def launcher(self, workflow, *arguments):
+    def run_one(self, **settings):
+        """Launches ONE; returns the status of its training after the last task."""
+        self.launcher("csa", *ONE, code=0, **settings)
+        self.cluster.wait_until_empty()
+        return self.status_of("models/A/split_0")
+
+    def launcher(self, workflow, *arguments, **settings):
         return self.run_toy("--executor", "slurm", *arguments, workflow=workflow,
-                            folder=self.path("project"))
+                            folder=self.path("project"), **settings)
 
     def jobs(self, workflow, *arguments):
         """{array: what Slurm says of it}: the scripts of a dry run, submitted on hold."""
         shutil.rmtree(self.path("out"), ignore_errors=True)
-        ended = self.launcher(workflow, "--dry_run", *arguments)
-        self.assertEqual(ended.code, 0, ended)
+        self.launcher(workflow, "--dry_run", *arguments, code=0)
         found = {}
         for script in glob.glob(self.path("out/launches/*/*.sbatch")):
             job = self.cluster.run("sbatch", "--parsable", "--hold", script).strip()
@@ -67,12 +71,14 @@ class SiteTest(slurm_cluster.WithCluster, WorkCase):
         self.edit("toy/train.sbatch", ("--time=24:00:00", "--time=3:00:00"))
         self.assertIn("TimeLimit=03:00:00", self.jobs(*SEARCH)["trial_0"])
 
-    def test_a_check_finds_a_wrong_partition_and_a_broken_line_and_submits_nothing(self):
+    def test_a_launch_and_a_check_find_a_wrong_partition_and_a_broken_line_and_submit_nothing(self):
         before = self.cluster.run("squeue", "-h", "-o", "%i")
         folder = self.path("project/slurm_templates/")
         for old, new in (("##SBATCH --partition=NAME", "#SBATCH --partition=nowhere"),
                          ("#SBATCH --requeue", "#SBATCH --reqeue=all")):
             self.edit("site.sbatch", (old, new))
+            self.assert_refused(self.launcher("csa"), f"sbatch --test-only refuses {folder}",
+                                "edit its #SBATCH lines")
             ended = self.launcher("csa", "--check")
             self.edit("site.sbatch", (new, old))
             self.assertEqual(ended.code, 2, ended)
@@ -81,8 +87,18 @@ class SiteTest(slurm_cluster.WithCluster, WorkCase):
         self.assertRegex(self.launcher("csa", "--check").out,
                          r"templates +ok: .*preprocess\.sbatch, train\.sbatch, infer\.sbatch")
         self.assertEqual(self.cluster.run("squeue", "-h", "-o", "%i"), before)
-        self.assertFalse(os.path.exists(self.path("out")))
+        self.assertEqual(glob.glob(self.path("out/launches/*/plan.json")), [])
 
+    def test_a_site_may_source_files_that_are_not_strict(self):
+        self.edit("site.sh", ("# module load NAME", "echo $NEVER_SET\nfalse\nmodule_of_nobody\n"
+                              "export TOY_FAULTS='train models exit:9'"))
+        status = self.run_one()
+        self.assertEqual((status["executor"], status["exit_code"]), ("slurm", 9))
+        self.assertRegex(status["slurm_job"], r"^\d+_0$")
 
-if __name__ == "__main__":
-    unittest.main()
+    def test_the_warning_before_the_time_limit_is_named_in_the_status(self):
+        self.edit("train.sbatch", ("--time=24:00:00", "--time=00:01:00"))
+        status = self.run_one(TOY_FAULTS="train models sleep:300")
+        self.assertEqual((status["state"], status["reason_kind"], status["reason"]), (
+            "interrupted", "signal",
+            "signal TERM near the time limit; raise --time in slurm_templates/train.sbatch"))

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from unittest import mock
 
-from launcher import tiny_run
+from launcher import check
 from tests.plan_case import TOY as PLANNED_TOY, PlanCase
 from tests.support import TOY_MODEL, write_benchmark
 
@@ -167,29 +167,32 @@ class TinyRunTest(CheckCase):
         self.assertRegex(lines["run of train"], "^wrong: .* may also need more than 2000 rows")
         self.assertEqual(lines["run of infer"], "not checked: its input has failed")
 
-    def test_the_rows_fill_eight_batches_and_show_both_classes_of_a_classifier(self):
+    def test_the_rows_of_a_large_split_are_spread_over_all_of_it(self):
         write_benchmark(self.path("big"), ("A",), splits=1, rows=5000)
-        rows = self.read("big/y_data/response.tsv").splitlines()
-        classes = [row.rpartition("\t")[0] + f"\t{int(at % 1000 == 7)}"
-                   for at, row in enumerate(rows[1:])]
-        self.write("big/y_data/response.tsv", "\n".join([rows[0], *classes]) + "\n")
-        for size, count in (("64", 2000), ("400", 3200)):
-            found = self.planned("csa", *PLANNED_TOY, "--input_dir", "big",
-                                 "--train_args", f"--batch_size {size}")
-            tiny = tiny_run.TinyRun(importlib.import_module("workflow_csa"),
-                                    found.options, found.data, self.path(f"tiny{size}"), {})
-            path = tiny.small(tiny.tasks()[0]).arguments["train_split_file"]
-            ids = list(map(int, self.read(path).split()))
-            self.assertEqual((tiny.rows, len(set(ids))), (count, count))
-            self.assertEqual({number % 1000 == 7 for number in ids}, {True, False})
+        found = self.planned("csa", *PLANNED_TOY, "--input_dir", "big")
+        task = check.small_tasks(importlib.import_module("workflow_csa"), found.options,
+                                 found.data, self.path("tiny"), {})[0]
+        ids = list(map(int, self.read(task.arguments["train_split_file"]).split()))
+        every = list(map(int, self.read("big/splits/A_split_0_train.txt").split()))
+        self.assertTrue(1000 < len(ids) <= 2000 and set(ids) < set(every), len(ids))
+        self.assertTrue(ids[0] == every[0] and ids[-1] > every[-10], ids[-1])
+
+    def test_a_large_batch_size_has_eight_full_batches(self):
+        write_benchmark(self.path("big"), ("A",), splits=1, rows=9000)
+        found = self.planned("csa", *PLANNED_TOY, "--input_dir", "big", "--train_args",
+                             "--batch_size 400")
+        task = check.small_tasks(importlib.import_module("workflow_csa"), found.options,
+                                 found.data, self.path("tiny"), {})[0]
+        rows = len(self.read(task.arguments["train_split_file"]).split())
+        self.assertTrue(2000 < rows <= 3200, rows)
 
     def test_a_stage_that_fails_is_wrong_and_the_end_of_its_log_is_shown(self):
         lines, said = self.check(*TOY, how=RUN, TOY_FAULTS="train models exit:7")
         self.assertIn("wrong: train failed: exit code 7: toy: exit:7 as told; the end of its log",
                       lines["run of train"])
         self.assertIn("=== attempt 1", said)
-        self.assertEqual(self.check("--y_col_name", "aauc", how=RUN)[0]["tiny run"],
-                         "not checked: it needs the benchmark")
+        lines, _ = self.check("--y_col_name", "aauc", how=RUN)
+        self.assertFalse([name for name in lines if name.startswith("run of")])
 
     def test_an_environment_that_this_machine_does_not_have_is_not_checked(self):
         if {"MODULESHOME", "LMOD_PKG"} & set(os.environ):

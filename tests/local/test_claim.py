@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import time
-import unittest
 from unittest import mock
 
 from core.tree import process_started
@@ -135,7 +134,3 @@ class ClaimTest(RunnerCase):
         self.assertFalse(mine.is_ours())
         shutil.rmtree(self.path("out"))
         self.assertFalse(mine.is_ours())
-
-
-if __name__ == "__main__":
-    unittest.main()

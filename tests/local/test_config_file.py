@@ -71,15 +71,6 @@ FILES = {
 }
 
 
-# IMPROVE's defaults for keys that a file leaves out
-SPARSE = {"csa_sparse.ini": ["source_datasets is not set: all of them (IMPROVE's default is CCLE)",
-                             "target_datasets is not set: all of them (IMPROVE's default is CCLE "
-                             "and gCSI)",
-                             "split_nums is not set: all of them (IMPROVE's default is 0)"],
-          "lca_model_repository.ini": ["split_nums is not set: all of them (IMPROVE's default is "
-                                       "0 and 1)"]}
-
-
 class IniFilesTest(IniCase):
     def setUp(self):
         super().setUp()
@@ -101,8 +92,8 @@ class IniFilesTest(IniCase):
                     if isinstance(value, str) and value.startswith(self.work):
                         values[option] = os.path.relpath(value, self.work)
                 self.assertEqual((values, found.model), (wanted, "toy"))
-                notes = [note.partition(" means nothing here: ")[2] or note for note in found.notes]
-                self.assertEqual(notes, [ignored] * bool(ignored) + SPARSE.get(name, []))
+                notes = [note.partition(" means nothing here: ")[2] for note in found.notes]
+                self.assertEqual(notes, [ignored] * bool(ignored))
 
     def test_a_container_and_a_prefix_are_environments_with_absolute_paths(self):
         for name, env in (("csa_parsl_old.ini", f"apptainer:{self.path('toy.sif')}"),
@@ -198,14 +189,7 @@ class RulesTest(IniCase):
         self.write("toy_model/own.ini",
                    '[DEFAULT]\nmodel_name = toy\ninput_dir = raw\nsource = [\n  "A",\n  "B"]\n')
         found = self.parsed("--config_file", "toy_model/own.ini")
-        self.assertEqual((found.model_dir, found.changed["model_dir"], found.source),
-                         (self.path("toy_model"), self.path("toy_model"), ["A", "B"]))
-
-    def test_an_input_dir_of_improves_search_is_refused_in_its_own_words(self):
-        os.makedirs("ml_data")
-        self.write("ml_data/train_y_data.csv", "")
-        self.assertIn("ml_data is preprocessed data", self.refused(
-            "csa", "--config_file", "csa_bruteforce.ini", "--input_dir", "ml_data"))
+        self.assertEqual((found.model_dir, found.source), (self.path("toy_model"), ["A", "B"]))
 
 
 class RunForRealTest(IniCase):

@@ -57,7 +57,7 @@ class BenchmarkTest(DataCase):
             (("--split_type", "cell", "--source", "A+C"), "no split files A+C_cell_0_train.txt"),
             (("--split_type", "drug"), "has drug splits\n  try: another --split_type"),
             *((("--source", source, "--target", "B"), part) for source, part in (
-                ("A+X", "study 'X' of --source is not in"), ("A+A", "names a study twice"),
+                ("A+X", "study 'X' of --source is not in"), ("A+A", "share rows of"),
                 ("A+", "study '' of"), ("A+E", "share rows of response.tsv")))], *TOY)
 
     def test_a_split_file_that_one_in_the_models_folder_would_hide_is_refused(self):
@@ -89,16 +89,6 @@ class BlindSplitsTest(DataCase):
         self.assertEqual(self.parts(found, "A/ml_data/split_0/sz_6"),
                          [files[1], "A_cell_0_val.txt", "A_cell_0_test.txt"])
 
-    def test_subsets_of_improves_generator_count_for_blind_splits_if_no_name_says_cell(self):
-        os.makedirs("subsets")
-        for name in ("A_split_0_sz_2.txt", "._A_split_0_sz_3.txt"):
-            self.write(f"subsets/{name}", "0\n1\n")
-        of_split = {"A": {0: {2: "subsets/A_split_0_sz_2.txt"}}}
-        self.assertEqual(subsets.find_subset_files("subsets", "cell"), of_split)
-        self.write("subsets/B_cell_0_sz_2.txt", "10\n11\n")
-        self.assertEqual(list(subsets.find_subset_files("subsets", "cell")), ["B"])
-        self.assertEqual(subsets.find_subset_files("subsets"), of_split)
-
 
 class SubsetsTest(DataCase):
     def test_sizes_and_files_that_make_no_curve_are_refused(self):
@@ -106,10 +96,17 @@ class SubsetsTest(DataCase):
         self.write("made/A_split_0_sz_2.txt", "0\n1\n")
         self.write("raw/y_data/small.tsv", "auc\n0.5\n")
         self.assert_each_refused([
-            (("--max_size", "99"), "--max_size 99 is larger than the 8 rows of A"),
+            (("--max_size", "99"), "a size of 99 rows is more than the 8 of A"),
             (("--lca_splits_dir", "made", "--split", "3"), "made has no file A_split_3_sz_N.txt"),
             (("--y_data_file", "small.tsv"), "which the response file lacks")],
             *TOY, "--source", "A", workflow="lca")
+
+    def test_subsets_are_found_by_their_names_also_those_of_blind_splits(self):
+        os.makedirs("subsets")
+        for name in ("A_split_0_sz_2.txt", "._A_split_0_sz_3.txt", "A_split_0_sz_x.txt"):
+            self.write(f"subsets/{name}", "0\n1\n")
+        self.assertEqual(subsets.find_subset_files("subsets"),
+                         {("A", 0, 2): "subsets/A_split_0_sz_2.txt"})
 
     def test_rows_are_numbered_by_split_id_if_the_response_file_has_it(self):
         self.write("v2.tsv", '\tsplit_id\tdrug\tauc\n0\t7\t"5\'\t0.5\n1\t9\tx\t\n')

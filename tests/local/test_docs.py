@@ -41,8 +41,7 @@ class CommandsTest(WorkCase):
     def assert_prints(self, command, output):
         """`...` stands for any lines; nothing is compared if a page shows no output."""
         line = re.sub(r"^python3 ", shlex.quote(sys.executable) + " ", command)
-        ended = self.run_command("bash", "-c", line)
-        self.assertEqual(ended.code, 0, ended)
+        ended = self.run_command("bash", "-c", line, code=0)
         wanted = unspecific("\n".join(output))
         text = unspecific(ended.out.replace(self.work, HOME))
         pattern = r"[\s\S]*".join(map(re.escape, wanted.split("...")))
@@ -114,8 +113,7 @@ class FourthWorkflowTest(WorkCase):
     """The file of docs/workflows.md, beside an unchanged project."""
 
     def run_seeds(self, *arguments):
-        ended = self.run_workflow("seeds", *SEEDS, *arguments, folder=self.path("project"))
-        self.assertEqual(ended.code, 0, ended)
+        ended = self.run_workflow("seeds", *SEEDS, *arguments, folder=self.path("project"), code=0)
         return ended.out
 
     def test_it_runs_resumes_and_has_tables(self):
@@ -138,7 +136,3 @@ class FourthWorkflowTest(WorkCase):
         self.assertIn("15 done already, 0 to run", self.run_seeds("2"))
         self.assertIn("15 done already, 6 to run (0 preprocess, 3 train, 3 infer)",
                       self.run_seeds("3", "--dry_run"))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -8,17 +8,19 @@ import json
 import os
 import random
 import subprocess
-import unittest
 import warnings
+from pathlib import Path
 
 from core import improve_files
 from core.errors import FileError, Refusal
 from core.rules import decide
 from core.task import argument_list, read_arguments
 from core.tree import STATES, ResultsTree
-from launcher import benchmark, options, slurm, subsets, templates
+from launcher import options, slurm, subsets, templates
 from stages.search import space as hpo_space
-from tests.support import REPOSITORY, RUN_MODEL, WorkCase
+from tests.made_tree import Campaign
+from tests.plan_case import PlanCase
+from tests.support import REPOSITORY, RUN_MODEL
 
 # What breaks readers: quotes, brackets, holes, controls, other digits, extremes, shell.
 BITS = ["", " ", "\t", "\n", "\r\n", "\0", "'", '"', "\\", "{", "}", "[", "]", "[" * 3000, ":", ",",
@@ -28,16 +30,6 @@ BITS = ["", " ", "\t", "\n", "\r\n", "\0", "'", '"', "\\", "{", "}", "[", "]", "
         "--output_dir", "\x1b[2J", "#SBATCH"]
 RAW_BITS = [bit.encode("utf-8", "surrogatepass") for bit in BITS] + [b"\xff\xfe", b"\xc3",
                                                                      bytes(range(256))]
-STATUS = json.dumps({"state": "done", "reason": "", "exit_code": 0, "attempt": 1,
-                     "started": "2026-11-22T15:18:00Z", "seconds": 1.5, "host": "n1", "pid": 12,
-                     "slurm_job": "409_3", "stamp": "x.1", "arguments": {"output_dir": "t"},
-                     "made_from": {"ml_data/A-A/split_0": {"stamp": "y", "arguments": {}}},
-                     "files": {"val_scores.json": 10}}, indent=1)
-PLAN = json.dumps({"workflow": "csa", "launch": "L1", "executor": "local",
-                   "tasks": [{"name": "t", "stage": "train", "array": "train", "index": 0,
-                              "parents": [], "arguments": {}, "run": True},
-                             {"name": "u", "stage": "infer", "array": "infer_0", "index": 0,
-                              "parents": ["t"], "arguments": {}, "run": True}]})
 
 
 def mutated(rng, seed, bits):
@@ -60,13 +52,7 @@ def mutated_bytes(seeds, count):
     return [mutated(rng, rng.choice(seeds).encode(), RAW_BITS) for _ in range(count)]
 
 
-class FuzzCase(WorkCase):
-    def setUp(self):
-        super().setUp()
-        before = os.getcwd()
-        os.chdir(self.work)
-        self.addCleanup(os.chdir, before)
-
+class FuzzCase(PlanCase):
     def tearDown(self):
         self.assertFalse(os.path.exists(self.path("hacked")), "a shell has read an input")
 
@@ -89,8 +75,7 @@ class FuzzCase(WorkCase):
 
     def of_file(self, reader):
         def read(raw):
-            with open("fuzzed", "wb") as file:
-                file.write(raw)
+            Path("fuzzed").write_bytes(raw)
             return reader(self.path("fuzzed"))
         return read
 
@@ -115,6 +100,8 @@ class ReadersTest(FuzzCase):
                        "a,d,0.5,0.4\nb,d,0.7,0.6\n")
         for errors, reader, seeds in ((FileError, improve_files.read_split,
                                        ["0\n1\n2\n", "5\r\n\r\n7"]),
+                                      (FileError, lambda path: list(improve_files.read_table(
+                                          path, "\t")[1]), ["a\tb\n1\t2\n", '"a\tb"\n"1"']),
                                       (Refusal, subsets.read_ids, ["0\n1\n2\n", "5\r\n\r\n7"]),
                                       (FileError, improve_files.read_scores,
                                        ['{"mse": 0.25, "pcc": NaN, "r2": -1e-3}', '{"mse": 1}']),
@@ -125,26 +112,13 @@ class ReadersTest(FuzzCase):
                 self.assert_only(errors, self.of_file(reader), mutated_bytes(seeds, 800))
 
     def test_templates_are_rendered_or_refused(self):
-        with open(os.path.join(REPOSITORY, "slurm_templates", "train.sbatch")) as file:
-            seed = file.read()
+        seed = self.read(REPOSITORY, "slurm_templates", "train.sbatch")
         values = dict.fromkeys(("JOB_NAME", "ARRAY", "SLURM_OUTPUT", "RUN_MODEL", "TASKS", "PYTHON",
                                 "COUNT", "RETRIES", "TEMPLATE"), "1")
         self.assert_only(Refusal,
                          self.of_file(lambda path: templates.render(templates.read_template(path),
                                                                     values, path)),
                          mutated_bytes([seed], 600))
-
-    def test_names_of_split_files_are_studies_inside_the_tree(self):
-        rng = random.Random(2)
-        for _ in range(500):
-            names = [mutated(rng, name, BITS).replace("/", "").replace("\0", "")
-                     for name in ("gCSI_all.txt", "gCSI_split_0_train.txt",
-                                  "CCLE_split_12_val.txt")]
-            try:
-                self.assertTrue(all("/" not in study and study[0] not in ".-"
-                                    for study in benchmark.studies_of(names)))
-            except Refusal:
-                pass
 
     def test_what_sbatch_prints_is_a_job_id_or_an_error(self):
         seeds = ["409", "409;cluster", "Welcome to the cluster\n\n409;cluster\n",
@@ -154,17 +128,18 @@ class ReadersTest(FuzzCase):
 
 class RecordsTest(FuzzCase):
     def test_plans_and_statuses_never_raise(self):
-        os.makedirs("t")
-        os.makedirs("launches/L1")
-        rng, seeds = random.Random(4), {"launches/L1/plan.json": PLAN,
-                                        "t/stage_status.json": STATUS}
+        made, task = Campaign(self.work), "models/A/split_0"
+        entries = made.entries(["A"], ["A"])
+        made.plan("L1", entries)
+        made.run(entries)
+        rng, seeds = random.Random(4), {name: self.read(name).encode() for name in (
+            "launches/L1/plan.json", f"{task}/stage_status.json")}
         for _ in range(1200):
             for name in rng.sample(sorted(seeds), rng.randint(1, 2)):
-                with open(name, "wb") as file:
-                    file.write(mutated(rng, seeds[name].encode(), RAW_BITS))
+                Path(name).write_bytes(mutated(rng, seeds[name], RAW_BITS))
             tree = ResultsTree(self.work)
             decide(list(tree.tasks.values()), tree)
-            status = tree.status("t")
+            status = tree.status(task)
             self.assertIn(status.state, STATES)
             self.assertTrue((status.reason + status.host).isprintable())
 
@@ -182,8 +157,7 @@ class TaskLinesTest(FuzzCase):
         bits = [bit for bit in BITS if bit.isprintable() and len(bit) < 100]
         lines = [mutated(rng, "none stage.py --epochs 5 --input_dir x", bits)
                  + f" --output_dir {self.path('o')}" for _ in range(40)]
-        with open("t.tasks", "w", encoding="utf-8") as file:
-            file.write("".join(line + "\n" for line in lines))
+        self.write("t.tasks", "".join(line + "\n" for line in lines))
         for index, line in enumerate(lines):
             done = subprocess.run(["bash", RUN_MODEL, "--task", "t.tasks", str(index)],
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -191,7 +165,3 @@ class TaskLinesTest(FuzzCase):
             self.assertIn(done.returncode, (1, 2, 127), line)
             self.assertNotIn(b"run_model.sh: line", done.stderr, line)
         self.assertEqual(sorted(os.listdir(self.work)), ["o", "t.tasks"])
-
-
-if __name__ == "__main__":
-    unittest.main()

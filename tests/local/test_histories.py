@@ -23,7 +23,3 @@ class HistoriesTest(unittest.TestCase):
         history.tables = {"out": {"r2_scores.csv": "0.5"}, "fresh": {"r2_scores.csv": "0.6"}}.get
         with self.assertRaisesRegex(Broken, "tables differ from a fresh run's:\nr2_scores.csv"):
             history.finish()
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -3,7 +3,6 @@ import math
 import os
 import unittest
 
-from core.errors import Refusal
 from launcher import subsets
 from tests.campaign import LOCAL
 from tests.support import WorkCase, write_benchmark, write_ids
@@ -19,14 +18,11 @@ class SizesTest(unittest.TestCase):
                                     ((100, 500, 5, "linear"), [100, 200, 300, 400, 500]),
                                     ((100, 1000, 10, "log2"), [128, 256, 512, 1000]),
                                     ((10, 5000, 10, "log10"), [10, 100, 1000, 5000]),
-                                    ((2, 1024, 3, "log2"), [256, 512, 1024])):
+                                    ((2, 1024, 3, "log2"), [256, 512, 1024]),
+                                    ((128, 1280, 1, "log"), [1280]),
+                                    ((2, 8, 10, "log"), [2, 3, 4, 5, 6, 7, 8])):
             with self.subTest(arguments):
                 self.assertEqual(subsets.sizes(*arguments), expected)
-
-    def test_sizes_that_coincide_are_refused_with_a_number_that_works(self):
-        with self.assertRaisesRegex(Refusal, "give a size twice") as caught:
-            subsets.check_sizes(subsets.sizes(2, 8, 10, "log"), "S", 10, 2, "log")
-        self.assertEqual(caught.exception.hint, "--lc_sizes 5, or a smaller --min_size")
 
     def test_the_shuffle_is_the_same_everywhere(self):
         self.assertEqual(subsets.shuffled(range(10), 42, "gCSI", 0), [6, 3, 0, 7, 2, 4, 9, 1, 8, 5])
@@ -56,12 +52,12 @@ class RefusalsTest(LcaCase):
         os.makedirs(self.path("empty"))
         os.makedirs(self.path("own/splits"))
         write_ids(self.path("own"), "A_split_0_sz_3.txt", [1, 1, 2])
-        for parts, arguments in ((("--min_size 500 is larger than the 38 rows of A",
-                                   "--min_size 38 or less"), ("--min_size", "500")),
-                                 (("--lc_sizes_arr 99 is larger than the 38 rows",),
+        for parts, arguments in ((("a size of 500 rows is more than the 38 of A",
+                                   "sizes of 38 or less"), ("--min_size", "500")),
+                                 (("a size of 99 rows is more than the 38 of A",),
                                   ("--lc_sizes_arr", "10", "99")),
-                                 (("--lc_sizes 30 from 10 to 38 rows of A give a size twice",),
-                                  ("--lc_sizes", "30", "--min_size", "10")),
+                                 (("a size of 20 rows is more than the 10 of A",),
+                                  ("--max_size", "10", "--min_size", "20")),
                                  (("holds no file NAME_split_K_sz_N.txt",),
                                   ("--lca_splits_dir", "empty")),
                                  (("holds row 1 twice",), ("--lca_splits_dir", "own/splits"))):
@@ -90,14 +86,17 @@ class CurvesTest(LcaCase):
                          sorted(subsets.read_ids(self.path("raw/splits/A_split_0_train.txt"))))
         self.assertIn("36 done already, 0 to run", self.run_lca(*THREE).out)
 
-    def test_a_small_study_gets_smaller_sizes_and_is_told(self):
-        ended = self.run_lca("--lc_sizes", "3", *ONE, "--dry_run")
-        self.assertIn("A: --min_size 4 instead of 128, since its training split has 38 rows",
-                      ended.out)
-
-    def test_sizes_that_are_close_stay_sizes_of_their_own(self):
-        self.run_lca("--lc_sizes_arr", "20", "30", "31", "32", "--source", "A")
-        self.assertEqual(self.sizes(), {20: 2, 30: 2, 31: 2, 32: 2})
+    def test_sizes_are_those_asked_for_and_smaller_in_a_small_study(self):
+        for arguments, sizes in (("--lc_sizes 3", [4, 12, 38]),
+                                 ("--lc_sizes_arr 32 20 30,31", [20, 30, 31, 32]),
+                                 ("--max_size 20 --min_size 5 --lc_sizes 2", [5, 20]),
+                                 ("--lc_step_scale linear --min_size 4 --lc_sizes 3", [4, 21, 38]),
+                                 ("--lc_step_scale log2 --min_size 4", [4, 8, 16, 32, 38])):
+            with self.subTest(arguments):
+                out = self.path(f"dry{len(arguments)}")
+                self.run_lca(*arguments.split(), *ONE, "--dry_run", "--output_dir", out)
+                self.assertEqual(set(os.listdir(f"{out}/lca_splits/seed_42")),
+                                 {f"A_split_0_sz_{size}.txt" for size in sizes})
 
     def test_the_whole_training_sets_are_one_size_though_a_split_has_a_row_less(self):
         write_benchmark(self.path("raw2"), ("A",), rows=400)
@@ -145,7 +144,7 @@ class DemoTest(LcaCase):
         self.assertEqual(len(medians), 10)
         self.assertLess(medians[-1], 0.8 * medians[0])
         fit = next(row for row in self.table("learning_curve_fit.csv") if row["metric"] == "mae")
-        self.assertLess(float(fit["predicted_twice"]), float(fit["predicted_full"]))
+        self.assertLess(float(fit["predicted_2x"]), float(fit["predicted_full"]))
         self.assertTrue(math.isfinite(float(fit["backtest_error_percent"])))
 
 

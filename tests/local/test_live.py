@@ -32,7 +32,7 @@ class LocalFaultsTest(CampaignCase):
                          (3, "running",
                           ("lost", "its runner was killed before it wrote a verdict"), "not run"))
         self.assert_refused(self.run_toy(*LOCAL), "are in a live launch",
-                            f"process {orphan['pid']} on")
+                            f"({A0} first)")
         self.write("go", "")
         self.wait_for_end(orphan)
         self.assertEqual(self.run_toy(*LOCAL, TOY_STARTS=self.path("starts.txt")).code, 0)

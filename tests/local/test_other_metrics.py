@@ -3,20 +3,15 @@ import json
 import os
 
 from core import metrics
-from tests.made_tree import Campaign, of_stage, write
-from tests.support import WorkCase
+from tests.collect_case import WithTables
+from tests.made_tree import of_stage, write
 
 
-class OtherMetricsTest(WorkCase):
-
+class OtherMetricsTest(WithTables):
     def made(self, **extra):
-        campaign = Campaign(self.path("out"))
-        entries = campaign.entries(("a", "b"), ("a", "b"), (0, 1))
-        campaign.plan("20260101T0", entries, model="out")
-        campaign.run(entries)
-        for entry in of_stage(entries, "infer"):
+        for entry in of_stage(self.run_campaign(("a", "b"), model="out"), "infer"):
             scores = dict(acc=0.5, roc_auc=0.6, aupr=float("nan"), **extra)
-            campaign.write(entry["name"] + "/test_scores.json", json.dumps(scores))
+            self.campaign.write(entry["name"] + "/test_scores.json", json.dumps(scores))
 
     def measures(self, met):
         return {row["measure"] for row in self.table("generalization.csv") if row["met"] == met}
@@ -24,11 +19,10 @@ class OtherMetricsTest(WorkCase):
     def test_scores_of_classes_are_collected_and_higher_is_better(self):
         self.made()
         write(self.path("out", "scores", "r2_scores.csv"), "old")
-        ended = self.collect("out")
-        self.assertEqual(ended.code, 0, ended)
-        self.assertIn("scores: 8 of 8", ended.out)
-        self.assertIn("acc, mean over splits", ended.out)
-        self.assertIn("aupr is missing in 8 results", ended.out)
+        code, said, _ = self.collect()
+        self.assertEqual(code, 0)
+        for part in ("scores: 8 of 8", "acc, mean over splits", "aupr is missing in 8 results"):
+            self.assertIn(part, said)
         found = {row["met"] for row in self.table("all_scores.csv")}
         self.assertEqual(found, {"acc", "roc_auc", "aupr"})
         self.assertEqual(self.measures("acc"), {"G", "Gn", "Ga", "Gna"})
@@ -38,12 +32,12 @@ class OtherMetricsTest(WorkCase):
 
     def test_a_metric_of_an_unknown_name_is_shown_and_no_direction_is_claimed(self):
         self.made(**{"loewe_<gain>": 3.5, "../a/b": 1.0})
-        self.assertEqual(self.collect("out").code, 0)
+        self.assertEqual(self.collect()[0], 0)
         self.assertEqual(self.measures("loewe_<gain>"), {"G", "Ga"})
         self.assertTrue(os.path.exists(self.path("out", "scores", "..-a-b_scores.csv")))
 
 
-class SearchOfClassesTest(WorkCase):
+class SearchOfClassesTest(WithTables):
     """A search whose objective is a metric of classification, as its directories have it."""
 
     def made(self, metric, values):
@@ -59,21 +53,19 @@ class SearchOfClassesTest(WorkCase):
     def test_the_best_is_the_highest_and_the_metrics_are_in_their_order(self):
         for metric in metrics.OF_CLASSES:
             self.made(metric, [0.25, 0.75, 0.5])
-            ended = self.collect("out")
-            self.assertEqual(ended.code, 0, ended)
+            self.assertEqual(self.collect()[0], 0)
             best = json.loads(self.read("out", "hyperparameters_hpo.json"))
             self.assertEqual(list(best.values()), [{"A": {"alpha": 1}}], metric)
             self.assertEqual([row["best_so_far"] for row in self.table("hpo_results.csv")],
                              ["0.25", "0.75", "0.75"])
         self.made("roc_auc", [0.25])
-        self.collect("out")
+        self.collect()
         self.assertIn(",objective,alpha,acc,f1,roc_auc,aupr,seconds,",
                       self.read("out", "scores", "hpo_results.csv"))
 
     def test_a_trial_of_a_metric_whose_direction_nobody_knows_has_no_say(self):
         self.made("gain", [0.25, 0.75])
-        ended = self.collect("out")
-        self.assertNotIn("Traceback", ended.err, ended)
+        said = self.collect()[1]
         found = [(row["state"], row["objective"]) for row in self.table("hpo_results.csv")]
         self.assertEqual(found, [("unreadable", "")] * 2)
-        self.assertIn("study.json: is no study", ended.out)
+        self.assertIn("study.json: is no study", said)

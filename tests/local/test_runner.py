@@ -23,7 +23,7 @@ class CallsTest(RunnerCase):
         arguments = ["--output_dir", self.path("o 'p\" $x;é"), "--texts", "", "a b", "it's", "\"",
                      "`id`", "$(id)", "\\", "&|<>*?~", "'''", "x=y"]
         self.write_tasks("a/t.tasks", [], ["none", self.path("echo.py"), *arguments])
-        self.assertEqual(self.run_model("--task", "a/t.tasks", "1").code, 0)
+        self.run_model("--task", "a/t.tasks", "1", code=0)
         self.assertEqual(json.loads(self.read("argv.json")), arguments)
 
     def test_count_runs_the_lines_behind_it_and_exits_0_with_every_verdict(self):
@@ -31,15 +31,15 @@ class CallsTest(RunnerCase):
         self.write_tasks("a/t.tasks", *[
             ["none", self.path("exit.py"), "--output_dir", self.path("out", part), "--code", code]
             for part, code in (("a", "0"), ("b", "3"), ("c", "0"))])
-        self.assertEqual(self.run_model("--task", "a/t.tasks", "0", "3").code, 0)
+        self.run_model("--task", "a/t.tasks", "0", "3", code=0)
         self.assertEqual([self.out_status("out", part)["state"] for part in "abc"],
                          ["done", "failed", "done"])
-        self.assertEqual(self.run_model("--task", "a/t.tasks", "01").code, 3)
+        self.run_model("--task", "a/t.tasks", "01", code=3)
         shutil.rmtree(self.path("out"))
         lines = ["a/t.tasks", "2", "1", "a/t.tasks", "0", "2"]
-        self.assertEqual(self.run_model("--task", *lines).code, 0)
+        self.run_model("--task", *lines, code=0)
         self.assertEqual(len({self.out_status("out", part)["pid"] for part in "abc"}), 1)
-        self.assertEqual(self.run_model("--task", "a/t.tasks", "1", ALWAYS_EXIT_ZERO="1").code, 0)
+        self.run_model("--task", "a/t.tasks", "1", ALWAYS_EXIT_ZERO="1", code=0)
 
     def test_a_malformed_call_is_refused_with_a_hint(self):
         self.write("t.tasks", f"none x.py --output_dir {self.path('a')}\n"
@@ -47,11 +47,11 @@ class CallsTest(RunnerCase):
         for arguments, settings, sentence, hint in (
                 (("--task", "t.tasks", "3"), {}, "line 4 of t.tasks is not a task", "INDEX of"),
                 (("--task", "t.tasks", "2"), {}, "line 3 of t.tasks is not a task", "again"),
-                (("--task", "t.tasks", "0", "2"), {}, "these tasks need several environments", "COUNT of"),
+                (("--task", "t.tasks", "0", "2"), {}, "these tasks need several environments",
+                 "COUNT of"),
                 (("--task", "t.tasks", "0x8"), {}, "INDEX and COUNT are whole numbers", "FILE 0"),
                 (("--task", "none.tasks", "0"), {}, "cannot be read", "a .tasks file"),
                 (("--task",), {}, "--task takes FILE INDEX", "--help"),
-                (("--task", "t.tasks", "0", "1", "t.tasks"), {}, "--task takes FILE", "--help"),
                 (("none", "x.py", "--output_dir", "o"), {"RETRIES": "abc"},
                  "RETRIES is 'abc', not a whole number", "leave it out")):
             with self.subTest(sentence):
@@ -64,9 +64,8 @@ class VerdictTest(RunnerCase):
     def test_a_status_holds_what_a_launcher_and_a_collector_need(self):
         self.put("raw/splits/A.txt", "1\n")
         self.write("own.txt", "2\n")
-        self.assertEqual(self.preprocess("--train_split_file", "A.txt", "--val_split_file",
-                                         "./own.txt").code, 0)
-        self.assertEqual(self.train("--epochs", "3").code, 0)
+        self.preprocess("--train_split_file", "A.txt", "--val_split_file", "./own.txt", code=0)
+        self.train("--epochs", "3", code=0)
         data, status = self.out_status(DATA), self.out_status(MODEL)
         self.assertEqual(status["made_from"], {"ml_data/A-A/split_0": {
             key: data[key] for key in ("stamp", "arguments", "script_fingerprint", "read_files")}})
@@ -88,6 +87,7 @@ class VerdictTest(RunnerCase):
         for fault, code, reason in (
                 ("exit:7", 7, "exit code 7: toy: exit:7 as told"),
                 ("kill", 137, "killed by signal KILL (out of memory?)"),
+                ("nan", 1, "exit code 0, but val_scores.json"),
                 ("empty", 1, "exit code 0, but val_scores.json is missing "),
                 ("nofile", 1, "exit code 0, but val_scores.json is missing "
                               "(its last line: toy: nofile as told)")):
@@ -95,25 +95,16 @@ class VerdictTest(RunnerCase):
             self.assertEqual(self.train(TOY_FAULTS=f"train A {fault}").code, code)
             self.assertIn(reason, self.out_status(MODEL)["reason"])
         attempts = self.out_status(MODEL)["attempt"]
-        self.assertEqual(self.train(TOY_FAULTS="train A exit:7", RETRIES="2").code, 7)
+        self.train(TOY_FAULTS="train A exit:7", RETRIES="2", code=7)
         self.assertEqual(self.out_status(MODEL)["attempt"], attempts + 3)
         self.assertEqual(self.read(MODEL, "log.txt").count("=== attempt"), attempts + 3)
 
     def test_a_stage_that_cannot_run_says_why(self):
-        for text, reason in (
-                ("open('/dev/full', 'w').write('x' * 100000)\n",
-                 "exit code 1: OSError: [Errno 28] No space left on device"),
-                ("import torch_of_nobody\n", "No module named 'torch_of_nobody' (not in none: "
-                                             "install it there, or give another --env)")):
-            self.assertIn(reason, self.run_script(text)[1]["reason"])
-        self.assertEqual(self.run_model("none", "nothing.py", "--output_dir", "out").code, 2)
+        _, status = self.run_script("open('/dev/full', 'w').write('x' * 100000)\n")
+        self.assertEqual(status["reason"],
+                         "exit code 1: OSError: [Errno 28] No space left on device")
+        self.run_model("none", "nothing.py", "--output_dir", "out", code=2)
         self.assertIn("nothing.py': [Errno 2] No such file", self.out_status("out")["reason"])
-
-    def test_a_score_of_null_beside_a_finite_mse_is_done(self):
-        for scores, state in (('{"mse": 0.01, "scc": null}', "done"), ('{"mse": "0.01"}', "done"),
-                              ('{"acc": 0.9}', "done"), ('{"mse": null, "scc": 0.9}', "failed")):
-            text = SCORES.replace('{"mse": 1}', scores)
-            self.assertEqual(self.run_script(text)[1]["state"], state, scores)
 
     def test_an_option_that_was_used_otherwise_is_noted(self):
         used = "open(sys.argv[2] + '/param_log_file.txt', 'w').write(\"{'shuffle': True}\")\n"
@@ -121,26 +112,17 @@ class VerdictTest(RunnerCase):
         self.assertEqual(status["state"], "done")
         self.assertIn("--shuffle False was given, but True was used", "".join(status["notes"]))
 
-    def test_a_damaged_status_is_no_status(self):
-        self.preprocess()
-        status = self.out_status(DATA)
-        for damage in ({"arguments": None}, {"made_from": []}, {"attempt": "x"}, {"files": 3}):
-            self.write(f"{DATA}/stage_status.json", json.dumps(dict(status, **damage)))
-            ended = self.preprocess()
-            self.assertEqual((ended.code, ended.err), (0, ""), damage)
-            self.assertEqual(self.out_status(DATA)["state"], "done")
-
     def test_judging_writes_the_status_of_another_program_s_outputs(self):
         self.preprocess()
         self.train()
         os.unlink(self.path(MODEL, "stage_status.json"))
         call = ("--judge", "none", TRAIN, "--input_dir", DATA, "--output_dir", MODEL)
-        self.assertEqual(self.run_model(*call).code, 0)
+        self.run_model(*call, code=0)
         status = self.out_status(MODEL)
         self.assertEqual((status["state"], status["reason"]), ("done", "adopted"))
         self.assertEqual(list(status["made_from"]), ["ml_data/A-A/split_0"])
         os.unlink(self.path(MODEL, "val_scores.json"))
-        self.assertEqual(self.run_model(*call).code, 1)
+        self.run_model(*call, code=1)
         self.assertEqual(self.out_status(MODEL)["reason"],
                          "adopted, but val_scores.json is missing")
 
@@ -169,31 +151,20 @@ class OwnDirectoryTest(RunnerCase):
         self.put("m/author_data/genes.gmt", "a gene")
         self.write("m/own.py", "import os, sys\nprint(open('./author_data/genes.gmt').read())\n"
                                "print(os.path.isabs(sys.argv[-1]), repr(sys.stdin.read()))\n")
-        self.assertEqual(self.run_model("none", "m/own.py", "--output_dir", "out").code, 0)
+        self.run_model("none", "m/own.py", "--output_dir", "out", code=0)
         self.assertIn("a gene\nTrue ''\n", self.read("out/log.txt"))
-
-    def test_a_helper_that_writes_on_leaves_the_sizes_of_a_result_as_they_are(self):
-        self.run_script(
-            SCORES + "import os, subprocess\nout = sys.argv[-1]\nos.makedirs(out + '/wandb')\n"
-            "open(out + '/wandb/debug.log', 'w').write('started')\n"
-            "open(out + '/run.log', 'w').write('started')\n"
-            "subprocess.Popen(['sh', '-c', 'while [ ! -e go ]; do sleep 0.1; done; "
-            "echo x >>out/run.log; rm -r out/wandb'], start_new_session=True)\n")
-        self.write("go", "")
-        wait_for(lambda: not os.path.exists(self.path("out/wandb")), "the helper")
-        self.assertEqual(self.out_status("out")["files"], {"val_scores.json": 10})
 
     def test_a_link_in_place_of_the_log_is_not_followed(self):
         self.put("outside.txt", "precious")
         os.makedirs(self.path(DATA))
         os.symlink(self.path("outside.txt"), self.path(DATA, "log.txt"))
-        self.assertEqual(self.preprocess().code, 1)
+        self.preprocess(code=1)
         self.assertEqual(self.read("outside.txt"), "precious")
 
 
 class InputsTest(RunnerCase):
     def assert_parent_failed(self, state, wait="0"):
-        self.assertEqual(self.train(LATENCY_WAIT=wait).code, 1)
+        self.train(LATENCY_WAIT=wait, code=1)
         self.assertEqual(self.out_status(MODEL)["reason"],
                          f"parent failed: ml_data/A-A/split_0 is {state}")
 
@@ -216,8 +187,7 @@ class InputsTest(RunnerCase):
         self.assertEqual(process.wait(PATIENCE), 0)
 
     def test_other_inputs_have_to_exist(self):
-        ended = self.run_model("none", PREPROCESS, "--input_dir", "raw", "--output_dir", DATA)
-        self.assertEqual(ended.code, 1)
+        self.run_model("none", PREPROCESS, "--input_dir", "raw", "--output_dir", DATA, code=1)
         self.assertEqual(self.out_status(DATA)["reason"],
                          f"input {self.path('raw')} does not exist")
 
@@ -344,15 +314,11 @@ class TaskOfALaunchTest(RunnerCase):
 
 
 class StageHelpTest(RunnerCase):
-    def test_a_script_prints_its_help_in_its_own_folder_or_says_what_is_missing(self):
+    def test_a_script_prints_its_help_in_its_own_folder(self):
         self.put("m/beside.txt", "its help")
-        for text, code, words in (("print(open('beside.txt').read())\n", 0, "its help"),
-                                  ("import nowhere\n", 99, "No module named 'nowhere'"),
-                                  ("if:\n", 99, "SyntaxError")):
-            self.write("m/a.py", text)
-            ended = self.run_model("--check_env", "none", "m/a.py", "--help")
-            self.assertEqual(ended.code, code)
-            self.assertIn(words, ended.out + ended.err)
+        self.write("m/a.py", "print(open('beside.txt').read())\n")
+        ended = self.run_model("--check_env", "none", "m/a.py", "--help", code=0)
+        self.assertIn("its help", ended.out)
 
 
 class BashTest(unittest.TestCase):
@@ -362,7 +328,3 @@ class BashTest(unittest.TestCase):
         done = subprocess.run(["shellcheck", *files], stdout=subprocess.PIPE,
                               universal_newlines=True)
         self.assertEqual(done.stdout, "")
-
-
-if __name__ == "__main__":
-    unittest.main()

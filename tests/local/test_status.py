@@ -14,13 +14,11 @@ class StatusTest(CampaignCase):
         ended = self.run_toy(*LOCAL, "--status", *more)
         return ended.code, ended.out.splitlines()
 
-    def test_without_a_launch_it_is_refused_and_the_runs_beside_it_are_named(self):
-        for runs in ("start one first", self.path("other")):
-            self.assert_refused(self.run_toy(*LOCAL, "--status"), "there is no launch in",
-                                f"name the --output_dir of a run: {runs}\n")
-            os.makedirs(self.path("other/launches"), exist_ok=True)
+    def test_without_a_launch_it_is_refused(self):
+        self.assert_refused(self.run_toy(*LOCAL, "--status"), "there is no launch in",
+                            "name the --output_dir")
 
-    def test_a_failure_has_its_reason_attempt_host_log_and_a_command_that_completes(self):
+    def test_a_failure_has_its_reason_attempt_host_and_log_and_the_same_command_completes(self):
         ended = self.run_toy(*LOCAL, "--retries", "1", TOY_FAULTS="train A/split_1 exit:3")
         reason, log = "exit code 3: toy: exit:3 as told", self.path("out", A1, "log.txt")
         self.assertEqual(ended.err.count(reason), 1, ended)
@@ -31,11 +29,10 @@ class StatusTest(CampaignCase):
         self.assertIn("2 tasks did not run because a parent failed", lines)
         for task in (A1, self.path("out", A1), log):
             self.assertIn(f"reason: {reason}", self.lines(task)[1])
-        record = json.loads("".join(self.lines("infer/A-B/split_1", "--json")[1]))
+        record, = json.loads("".join(self.lines("infer/A-B/split_1", "--json")[1]))["tasks"]
         self.assertEqual((record["state"], record["reason"]), ("not run", f"parent failed: {A1}"))
-        self.assertEqual(lines[-2], "repair what failed (see its log); then the same command runs "
-                                    "what is not done:")
-        self.assertEqual(self.run_command("bash", "-c", lines[-1]).code, 0)
+        ended = self.run_toy(*LOCAL)
+        self.assertRegex(ended.err, r"\n3 of 3 tasks done, 1 running; 0:00:\d\d so far\n$")
         self.assertEqual(self.status()[0], 0)
 
     def test_a_campaign_that_is_done_names_its_report_until_a_result_is_deleted(self):
@@ -48,7 +45,7 @@ class StatusTest(CampaignCase):
         lines = ended.out.splitlines()
         self.assertEqual(lines[2].split(), ["preprocess", "8"] + ["0"] * 6)
         self.assertEqual(lines[-1], f"all done; report: {self.path('out/report.html')}")
-        self.assertEqual(self.status()[1]["ml_data/A-B/split_0"], ("done", "deleted after use"))
+        self.assertEqual(self.status()[1]["ml_data/A-B/split_0"], ("done", "not needed"))
         code, lines = self.lines("--resources")
         self.assertEqual((code, [line.split()[:3] for line in lines[1:]]), (0, [
             [stage, source, number] for stage, number in (("train", "2"), ("infer", "4"))

@@ -1,5 +1,4 @@
 """A search on this machine: its study is created once, it finds the best, its commands run."""
-import collections
 import html
 import json
 import os
@@ -7,8 +6,6 @@ import re
 import shutil
 import unittest
 
-from stages.collect import hpo as collect_hpo
-from stages.search.trials import Trial
 from tests.hpo_case import CHOICES, LOCAL, RATE, HpoCase
 from tests.support import WorkCase, write_benchmark, write_ids
 
@@ -47,14 +44,13 @@ class StudyTest(HpoCase):
         text = self.read("out/A/study.json")
         self.write("space.json", json.dumps([dict(RATE, max=2.0)]))
         for arguments, part in (
-                (("--dry_run",), "A/study.json is of another search: space: learning_rate"),
-                (("--val_metric", "r2", "--split", "1"), "val_metric: mse -> r2; "),
-                (("--epochs", "7"), "train_args: --y_col_name auc -> --y_col_name auc --epochs 7")):
+                (("--dry_run",), "A/study.json is of another search: space: learning_rate: {"),
+                (("--val_metric", "r2", "--split", "1"), "val_metric: mse -> r2; splits: [0] -> "),
+                (("--epochs", "7"), "-> ['--y_col_name', 'auc', '--epochs', '7']; space: learn")):
             self.assert_refused(self.run_hpo(*LOCAL, *arguments), part, "another --output_dir",
                                 f"rm -r {self.path('out/A')} forgets its trials")
         self.assertEqual((self.read("out/A/study.json"), list(self.trials())), (text, [0, 1]))
         self.write("space.json", json.dumps([RATE]))
-        self.write("out/A/study.json", text.replace("train_args", "train_words"))   # as before
         self.search(3)
         self.write("out/A/study.json", "{")
         self.assert_refused(self.run_hpo(*LOCAL), "it is malformed")
@@ -124,6 +120,14 @@ class SearchTest(HpoCase):
         self.assertEqual([trial["params"] for trial in self.trials().values()],
                          [trial["params"] for trial in failed.values()])
 
+    def test_a_train_script_that_changed_between_trials_is_a_note(self):
+        said = self.search(2).out
+        self.assertNotIn("has changed between trials", said)
+        path = self.path("out/A/trials/0001/trial.json")
+        script = json.loads(self.read(path))["train_script"]
+        self.write(path, self.read(path).replace(script, script[::-1]))     # of the same size
+        self.assertIn("A: the train script has changed between trials", self.search(3).out)
+
     def test_if_every_trial_fails_the_reason_is_said_once(self):
         ended = self.search(4, code=1, TOY_FAULTS="train trials exit:3")
         for text in (ended.out, ended.err, self.run_hpo("--status").out):
@@ -131,22 +135,12 @@ class SearchTest(HpoCase):
             self.assertIn("A/trials/0000 and 3 more", text)
         self.assertIn("No trial has ended well; 4 of 4 failed", self.read("out/report.html"))
 
-    def test_a_discrete_space_is_tried_without_repeats_until_it_is_exhausted(self):
+    def test_each_point_of_a_discrete_space_is_tried_once(self):
         self.write("space.json", json.dumps([CHOICES]))
         ended = self.search(6, "--jobs", "4")
-        trials = self.trials().values()
-        self.assertEqual(collections.Counter(trial["state"] for trial in trials),
-                         {"done": 3, "exhausted": 3})
-        self.assertEqual({trial["params"].get("learning_rate") for trial in trials},
-                         {0.1, 0.2, 0.3, None})
-        self.assertIn("every point of the search space has been tried", ended.out)
-
-    def test_a_changed_train_script_is_a_note(self):
-        trials = [Trial("A", number, "done", {}, 0.1, script=script, std=0.5)
-                  for number, script in enumerate(("1:a", "1:a", "", "2:b"))]
-        self.assertEqual(collect_hpo.study_notes(trials[:3]), [])
-        self.assertIn("the train script has changed between trials (2 versions)",
-                      collect_hpo.study_notes(trials)[0])
+        self.assertIn("the search space has only 3 points", ended.out)
+        self.assertEqual(sorted(trial["params"]["learning_rate"]
+                                for trial in self.trials().values()), [0.1, 0.2, 0.3])
 
 
 class NextStepsTest(WorkCase):
@@ -184,16 +178,17 @@ class NextStepsTest(WorkCase):
             ended = self.run_command("bash", "-c", f"cd / && {step}")
             self.assertEqual(ended.code, 0, ended)
         self.assertEqual(sorted(os.listdir(self.path("runs"))),
-                         ["csa_any_compared", "csa_any_tuned", "csa_any_untuned", "hpo_any"])
+                         ["hpo_any", "hpo_any_csa_compared", "hpo_any_csa_tuned",
+                          "hpo_any_csa_untuned"])
         best, tuned, untuned = map(self.given, (
-            "hpo_any/A/trials/0000/split_0", "csa_any_tuned/models/A/split_0",
-            "csa_any_untuned/models/A/split_0"))
+            "hpo_any/A/trials/0000/split_0", "hpo_any_csa_tuned/models/A/split_0",
+            "hpo_any_csa_untuned/models/A/split_0"))
         self.assertEqual(tuned, best)
         self.assertEqual(untuned, {name: value for name, value in best.items()
                                    if name != "--learning_rate"})
-        self.assertEqual(self.given("csa_any_tuned/ml_data/A-B/split_0"),
+        self.assertEqual(self.given("hpo_any_csa_tuned/ml_data/A-B/split_0"),
                          self.given("hpo_any/A/ml_data/split_0"))
-        infer = self.given("csa_any_tuned/infer/A-B/split_0")
+        infer = self.given("hpo_any_csa_tuned/infer/A-B/split_0")
         self.assertEqual((infer["--cuda_name"], infer["--samples"]), ("cuda:7", "2"))
 
 

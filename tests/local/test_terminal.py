@@ -1,9 +1,7 @@
-"""What the launchers print if standard output is closed or full, and the progress line."""
+"""What the launchers print if standard output is closed or full."""
 import shlex
-import unittest
 
-from launcher import local
-from tests.campaign import LOCAL, CampaignCase
+from tests.campaign import CampaignCase
 
 
 class TerminalTest(CampaignCase):
@@ -18,22 +16,3 @@ class TerminalTest(CampaignCase):
                 self.assertIn(said, ended.err)
                 self.assertEqual((ended.code, self.status_of("infer/A-A/split_0")["state"]),
                                  (0, "done"))
-
-    def test_hyphens_are_accepted(self):
-        self.assertEqual(self.run_toy(*LOCAL, "--dry-run", "--only-cross-study").code, 0)
-
-    def test_status_and_cancel_are_given_one_at_a_time_and_need_a_launch(self):
-        self.assert_refused(self.run_toy("--status", "--cancel"),
-                            "--status and --cancel are given together")
-        for option in ("--json", "--status", "--cancel"):
-            self.assert_refused(self.run_toy(option), "there is no launch")
-
-
-class ProgressTest(unittest.TestCase):
-    def test_times_are_hours_minutes_and_seconds(self):
-        self.assertEqual([local.clock(seconds) for seconds in (0, 59.9, 61, 3725)],
-                         ["0:00", "0:59", "1:01", "1:02:05"])
-
-
-if __name__ == "__main__":
-    unittest.main()

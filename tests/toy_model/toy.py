@@ -1,8 +1,8 @@
 """toy: a model with IMPROVE's three stages that does almost nothing, and fails when told to.
 
     TOY_FAULTS = "STAGE PART FAULT;..."   for tasks of STAGE whose --output_dir holds PART
-    FAULT is exit:CODE, sleep:SECONDS, kill, nan, empty, nofile, eat:MB (of memory),
-    burn:SECONDS (of CPU), or wait:PATH (until that file is there)
+    FAULT is exit:CODE, sleep:SECONDS, kill, nan, empty, nofile, burn:SECONDS (of CPU),
+    or wait:PATH (until that file is there)
 
 It writes each start to TOY_STARTS, one line `seconds stage output_dir`, in one write.
 """
@@ -88,8 +88,6 @@ def fault(stage, directory):
                 time.sleep(float(value))
             elif kind == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
-            elif kind == "eat":
-                eat(int(value))
             elif kind == "burn":
                 while time.process_time() < float(value):
                     pass
@@ -99,11 +97,3 @@ def fault(stage, directory):
             else:
                 return kind
     return None
-
-
-def eat(megabytes):
-    """Holds ever more memory, 10 MB every tenth of a second."""
-    eaten = []
-    for _ in range(megabytes // 10):
-        eaten.append(b"x" * (10 << 20))
-        time.sleep(0.1)

@@ -79,15 +79,15 @@ a  0.5000  0.5000
         self.assertTrue(said.endswith("\n\n1 score pending: tasks are running or have not run\n"))
         self.assertEqual(self.missing("state"), [("waiting",)])
 
-    def test_two_launches_into_one_tree_are_one_table_and_their_models_are_noted(self):
+    def test_two_launches_into_one_tree_are_one_table_and_another_response_is_noted(self):
         self.run_campaign()
         entries = self.campaign.entries(["c"], ["a"], [0])
-        self.campaign.plan("20260102T0", entries, model="lgbm")
+        self.campaign.plan("20260102T0", entries, model="lgbm", y_col_name="ic50")
         self.campaign.run(entries)
         self.campaign.write("launches/20260103T0/plan.json", "{")
         said = self.collect()[1]
         self.assertEqual(self.text("r2_mean_csa_table.csv"), "src,a,b\na,0.5,0.5\nc,0.5,\n")
-        self.assertIn("note: the launches differ in model: baseline, lgbm", said)
+        self.assertIn("note: auc, ic50 changed between launches: scores of", said)
         self.assertIn("note: a plan was ignored: ", said)
         self.assertEqual({(row["src"], row["model"]) for row in self.rows("all_scores.csv")},
                          {("a", "baseline"), ("c", "lgbm")})
@@ -129,7 +129,7 @@ class RefusalTest(WithTables):
                          "infer/SOURCE-TARGET/split_K/\n")
         self.assertEqual(os.listdir(self.out), [])
         self.out += "/x"
-        self.assertIn("is not a directory", self.collect()[2])
+        self.assertIn("/x is not a results tree", self.collect()[2])
 
     def test_the_layouts_of_the_workflows_are_told_apart(self):
         for name, workflow in [("infer/a-b/split_0", "csa"), ("models/a/split_0", "csa"),
@@ -165,7 +165,8 @@ class ProgramTest(WithTables):
         self.out = os.path.join(self.top, "Größe")
         self.campaign = Campaign(self.out)
         self.run_campaign(["Zürich"], ["Zürich", "東京"], [0])
-        self.campaign.write("infer/Zürich-Köln/split_0/test_scores.json", '{"mse": 1, "r2": 0.25}')
+        self.campaign.write("infer/Zürich-Köln/split_0/test_scores.json",
+                            '{"mse": 1, "r2": 0.25}')
         code, _, errors = self.call(self.out, LC_ALL="C", LANG="C", PYTHONUTF8="0",
                                     PYTHONCOERCECLOCALE="0")
         self.assertEqual((code, errors), (0, ""))

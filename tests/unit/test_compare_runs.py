@@ -8,12 +8,15 @@ import shutil
 import tempfile
 import unittest
 import xml.dom.minidom
+from unittest import mock
 
 import tests  # noqa: F401  (puts the project's folder on the path)
 from core.errors import Refusal
 from core.metrics import METRICS, regression_scores
-from stages.collect.compare import compare, compare_all, read_run
-from stages.stats.significance import groups
+from stages.collect.compare import compare, compared, sentences
+from stages.report.compare import difference_maps, rank_diagram
+from stages.report.run import Figures
+from stages.stats.generalization import mean
 from tests.made_tree import Campaign
 
 SUMMARY = """one: {top}/one
@@ -41,15 +44,15 @@ after correction, above 0.05; at least 6 splits are needed.
 Splits of one study share most of their training rows, so that p values come out smaller than \
 independent experiments would give.
 """
-TABLE = """model,source,metric,within,Ga,Gna,targets,scores
-one,A,mse,0.25,0.25,,1,4
-two,A,mse,0.5,0.5,,1,4
-one,B,mse,0.25,0.25,,1,4
-two,B,mse,0.5,0.5,,1,4
-one,A,r2,0.8,0.2,0.25,1,4
-two,A,r2,0.6,0.3,0.5,1,4
-one,B,r2,0.5,0.25,0.5,1,4
-two,B,r2,0.5,0.25,0.5,1,4
+TABLE = """model,source,metric,within,Ga,Gna
+one,A,mse,0.25,0.25,
+two,A,mse,0.5,0.5,
+one,B,mse,0.25,0.25,
+two,B,mse,0.5,0.5,
+one,A,r2,0.8,0.2,0.25
+two,A,r2,0.6,0.3,0.5
+one,B,r2,0.5,0.25,0.5
+two,B,r2,0.5,0.25,0.5
 """
 RANKS = """metric,model,average_rank,pairs
 mse,one,1.0,4
@@ -59,6 +62,56 @@ r2,two,1.5,4
 """
 UP = [0.01 * (split + 1) for split in range(10)]
 FLAT = [0.0] * 10
+
+
+class OneMetric(unittest.TestCase):
+    """'AB': of models that were trained on A and tested on B, the score of each split."""
+
+    def test_a_difference_is_tested_over_splits_and_corrected_for_the_couples_of_a_pair(self):
+        found = compared("r2", {"x": {"AA": UP, "AB": UP}, "y": {"AA": FLAT, "AB": [0.5] * 10},
+                                "z": {"AA": UP, "AB": FLAT}})
+        p, thrice = 0.001953125, 0.005859375
+        self.assertEqual([(pair.target, *pair[3:6], *pair[7:]) for pair in found.pairs], [
+            ("A", "x", "y", 10, p, thrice, "yes", "x"), ("A", "x", "z", 10, 1.0, 1.0, "no", ""),
+            ("A", "y", "z", 10, p, thrice, "yes", "z"), ("B", "x", "y", 10, p, thrice, "yes", "y"),
+            ("B", "x", "z", 10, p, thrice, "yes", "x"), ("B", "y", "z", 10, p, thrice, "yes", "y")])
+        self.assertIn(">p 0.00586 *<", "".join(difference_maps(found, Figures(False))))
+
+    def test_test_ranks_and_diagram_come_to_one_verdict(self):
+        """x is better than y on both targets, z better than y on one only, x beats z nowhere."""
+        found, svgs = compared("r2", {"x": {"AA": UP, "AB": UP}, "y": {"AA": FLAT, "AB": FLAT},
+                                      "z": {"AA": UP, "AB": FLAT}}), mock.Mock()
+        self.assertEqual(sentences(found)[0], "By r2, in both test and average rank: x is better "
+                         "than y (x - y: +0.0550, significant on 2 of 2 pairs).")
+        self.assertEqual([(*it[1:3], *it[5:]) for it in found.couples],
+                         [("x", "y", 2, 0, "x"), ("x", "z", 1, 0, ""), ("y", "z", 0, 1, "")])
+        rank_diagram(found, svgs)
+        self.assertEqual(svgs.add.call_args[0][-1], [["x", "z"], ["z", "y"]])
+
+    def test_of_an_error_the_lower_is_better(self):
+        found, svgs = compared("mse", {"x": {"AB": UP}, "y": {"AB": FLAT}}), mock.Mock()
+        self.assertEqual((found.ranks, found.couples[0].better), ({"x": 2.0, "y": 1.0}, "y"))
+        self.assertEqual(found.couples[0].mean_a_minus_b, mean(UP))
+        difference_maps(found, svgs)
+        self.assertEqual(svgs.add.call_args[0][5], (mean(UP), -mean(UP)))       # (worst, best)
+
+    def test_a_model_that_is_worse_somewhere_is_not_called_better(self):
+        found = compared("r2", {"x": {"AA": UP, "AB": UP, "BA": UP, "BB": FLAT},
+                                "y": {"AA": FLAT, "AB": FLAT, "BA": FLAT, "BB": UP}})
+        self.assertIn("no model is better than another in both test", sentences(found)[0])
+
+    def test_a_model_of_worse_average_rank_is_not_called_better(self):
+        """x is significantly better than y on two of three targets, but last on the third."""
+        found = compared("r2", {"x": {"AA": UP, "AB": UP, "AC": [0.1, -0.11] * 5},
+                                "y": {"AA": FLAT, "AB": FLAT, "AC": FLAT},
+                                **{name: {"AA": [-1.0] * 10, "AB": [-1.0] * 10, "AC": [-0.001] * 10}
+                                   for name in ("u", "v")}})
+        self.assertEqual(found.couples[0][1:3] + found.couples[0][5:], ("x", "y", 2, 0, ""))
+
+    def test_a_mean_that_one_split_turns_against_the_test_is_not_called_significant(self):
+        found = compared("r2", {"x": {"AA": [*UP, *UP[:9], -9.0]}, "y": {"AA": [*FLAT, *FLAT]}})
+        self.assertLess(found.pairs[0].p_holm, 0.01)
+        self.assertEqual(found.pairs[0][-2:], ("no", "y"))
 
 
 class WithRuns(unittest.TestCase):
@@ -98,12 +151,9 @@ class WithRuns(unittest.TestCase):
         with open(self.path("comparison", name), encoding="utf-8", newline="") as file:
             return file.read()
 
-    def rows(self, name, **wanted):
-        return [row for row in csv.DictReader(io.StringIO(self.text(name)))
-                if all(row[key] == value for key, value in wanted.items())]
-
-    def columns(self, name, *keys, **wanted):
-        return [tuple(row[key] for key in keys) for row in self.rows(name, **wanted)]
+    def columns(self, name, *keys):
+        return [tuple(row[key] for key in keys)
+                for row in csv.DictReader(io.StringIO(self.text(name)))]
 
 
 class Compared(WithRuns):
@@ -122,46 +172,8 @@ class Compared(WithRuns):
         found = self.columns("compare_models.csv", "metric", "mean_a_minus_b", "better")
         self.assertEqual([(met, _rounded(difference), better) for met, difference, better in found],
                          [("mse", "-0.25", ""), ("r2", "0.025", "")])
-        self.assertEqual(set(self.columns("compare_pairs.csv", "better", metric="mse")), {("one",)})
-
-    def test_a_difference_is_tested_over_splits_and_corrected_for_the_couples_of_a_pair(self):
-        for name, aa, ab in (("x", UP, UP), ("y", FLAT, [0.5] * 10), ("z", UP, FLAT)):
-            self.run_of(name, {"AA": aa, "AB": ab})
-        self.compare("x", "y", "z")
-        found = self.columns("compare_pairs.csv", "target", "model_a", "model_b", "p", "p_holm",
-                             "significant", "better", metric="r2")
-        p, thrice = "0.001953125", "0.005859375"
-        self.assertEqual(found, [
-            ("A", "x", "y", p, thrice, "yes", "x"), ("A", "x", "z", "1.0", "1.0", "no", ""),
-            ("A", "y", "z", p, thrice, "yes", "z"), ("B", "x", "y", p, thrice, "yes", "y"),
-            ("B", "x", "z", p, thrice, "yes", "x"), ("B", "y", "z", p, thrice, "yes", "y")])
-
-    def test_test_ranks_and_diagram_come_to_one_verdict(self):
-        """x is better than y on both targets, z better than y on one only, x beats z nowhere."""
-        for name, aa, ab in (("x", UP, UP), ("y", FLAT, FLAT), ("z", UP, FLAT)):
-            self.run_of(name, {"AA": aa, "AB": ab})
-        summary = self.compare("x", "y", "z")
-        self.assertIn("\nBy r2, in both test and average rank: x is better than y "
-                      "(x - y: +0.0550, significant on 2 of 2 pairs).\n", summary)
-        self.assertEqual(
-            self.columns("compare_models.csv", "model_a", "model_b", "a_significantly_better",
-                         "b_significantly_better", "better", metric="r2"),
-            [("x", "y", "2", "0", "x"), ("x", "z", "1", "0", ""), ("y", "z", "0", "1", "")])
-        found = compare_all([read_run(self.path(name)) for name in "xyz"]).rankings["r2"]
-        self.assertEqual(groups(found), [["x", "z"], ["z", "y"]])
-
-    def test_a_model_that_is_worse_somewhere_is_not_called_better(self):
-        self.run_of("x", {"AA": UP, "AB": UP, "BA": UP, "BB": FLAT})
-        self.run_of("y", {"AA": FLAT, "AB": FLAT, "BA": FLAT, "BB": UP})
-        self.assertIn("no model is better than another in both test", self.compare("x", "y"))
-
-    def test_a_mean_that_one_split_turns_against_the_test_is_not_called_significant(self):
-        self.run_of("x", {"AA": [0.01 * (split + 1) for split in range(19)] + [-9.0]})
-        self.run_of("y", {"AA": [0.0] * 20})
-        self.compare("x", "y")
-        row = self.rows("compare_pairs.csv", metric="r2")[0]
-        self.assertLess(float(row["p_holm"]), 0.01)
-        self.assertEqual((row["significant"], row["better"]), ("no", "y"))
+        self.assertIn(("mse", "A", "B", "2", "0.5", "one"), self.columns(
+            "compare_pairs.csv", "metric", "source", "target", "splits", "p", "better"))
 
     def test_metrics_that_a_model_did_not_write_are_computed_from_its_predictions(self):
         true, pred = [0.1, 0.4, 0.4, 0.8, 0.9], [0.2, 0.2, 0.5, 0.5, 0.9]
@@ -171,18 +183,18 @@ class Compared(WithRuns):
             for split in range(2):
                 self.score(name, "AB", split, text, **written)
         self.compare("x", "y")
-        found = {row["metric"]: row["Ga"] for row in self.rows("compare.csv", model="y")}
+        found = {met: float(value) for model, met, value in self.columns(
+            "compare.csv", "model", "metric", "Ga") if model == "y"}
         for met, value in dict(computed, mse=0.25, r2=0.5).items():
-            self.assertAlmostEqual(float(found[met]), value)
+            self.assertAlmostEqual(found[met], value)
 
     def test_only_scores_that_all_runs_have_are_compared(self):
         self.random_run("x", "AB", 10)
         self.random_run("y", "AC", 9)
         self.score("y", "AA", 9, mse=0.5, r2=float("nan"), gain=1)
         summary = self.compare("x", "y")
-        self.assertIn("note: compared on what all runs have: 19 of the 135 scores that any of them "
-                      "has", summary)
-        self.assertIn("note: not compared, as their better direction is not known: gain", summary)
+        self.assertIn("note: compared on what all runs have, by metrics whose better direction is "
+                      "known: 19 of the 135 scores that any of them has", summary)
         self.assertEqual(self.columns("compare_pairs.csv", "metric", "source", "target", "splits"),
                          [("mse", "A", "A", "10"), ("r2", "A", "A", "9")])
 
@@ -227,10 +239,11 @@ class Refused(WithRuns):
         for name, studies in (("x", "AB"), ("y", "CD"), ("z", "AB")):
             self.random_run(name, studies, 2)
         os.symlink(self.path("x"), self.path("link"))
-        Campaign(self.path("curve")).plan("20260101T0", [], workflow="lca")
+        curve = Campaign(self.path("curve"))
+        curve.plan("20260101T0", curve.entries(["A"], ["B"]), workflow="lca")
         os.makedirs(self.path("hpo/gCSI/trials/0000"))
         for names, sentence in (((), "two results trees or more"), (("x",), "two results trees"),
-                                (("x", "nowhere"), "nowhere is not a directory"),
+                                (("x", "nowhere"), "nowhere is no cross-study analysis"),
                                 (("x", "link"), "each once"), (("x", "y"), "share no metric"),
                                 (("x", "curve"), "curve is no cross-study analysis"),
                                 (("x", "hpo"), "hpo is no cross-study analysis")):

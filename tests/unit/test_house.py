@@ -97,7 +97,3 @@ class HouseTest(unittest.TestCase):
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               universal_newlines=True)
         self.assertEqual((done.returncode, done.stdout), (0, ""))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -19,14 +19,13 @@ class MachineTest(unittest.TestCase):
                     self.assertEqual(local.slots_of(options), slots)
 
     def test_short_tasks_of_a_stage_share_a_process_and_long_ones_start_alone(self):
-        made = arrays(rows(6))
-        for seconds, first in (({}, ["p0"]), ({"preprocess": [9.0]}, ["p0"]),
-                               ({"preprocess": [0.1]}, ["p0", "p1", "p2"]),
-                               ({"preprocess": [0.25]}, ["p0", "p1"])):
+        for seconds, first in (({}, ["p0"]), ({"preprocess": 9.0}, ["p0"]),
+                               ({"preprocess": 0.1}, ["p0", "p1", "p2"]),
+                               ({"preprocess": 0.25}, ["p0", "p1"])):
             with self.subTest(seconds):
-                campaign = local.Campaign(made, "launches/1", [None] * 2, 0, None)
-                campaign.seconds, campaign.free = seconds, [None]
-                batch = campaign._next_batch()
+                campaign = local.Campaign(arrays(rows(6)), "launches/1", [None] * 2, 0, None)
+                campaign.seconds = seconds
+                batch = campaign._next_batch(campaign._ready())
                 self.assertEqual([element.tasks[0].name for element in batch], first)
 
     def test_a_kind_of_environment_that_a_site_has_added_is_not_tried_on_the_login_node(self):

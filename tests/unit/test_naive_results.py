@@ -5,8 +5,8 @@ import shutil
 from unittest import mock
 
 from stages.collect import csa, lca, naive, scores
-from stages.stats import naive_baseline
-from stages.stats.moments import NAIVE, PRED, TRUE, by_name, minus, together
+from stages.stats.naive import fit, predict
+from stages.stats.moments import BEYOND, NAIVE, PRED, TRUE, by_name, together
 from stages.collect.gaps import Tree
 from tests.collect_case import WithTables
 from tests.made_tree import of_stage, write
@@ -18,7 +18,6 @@ EXPECTED = {
     "naive_mae": 0.2616783637566138, "naive_pcc": 0.010127475410631604,
     "naive_r2": -0.1491016373763696, "norm_r2": 0.8867493805728759, "norm_pcc": 0.953296789461548}
 DRUG_MEDIAN, DRUGS, DRUG0 = 0.9486168310613179, 13, (7, 0.9449596742391991)
-CELL_MEDIAN, CELLS = 0.953267190788556, 11
 
 
 def made_rows(start, count):
@@ -45,17 +44,16 @@ def without(records):
 
 class MeanEffects(WithTables):
     def test_an_unseen_drug_or_cell_line_has_no_effect(self):
-        effects = naive_baseline.fit(["d", "d", "e"], ["c", "b", "b"], [1.0, 2.0, 6.0])
+        effects = fit(["d", "d", "e"], ["c", "b", "b"], [1.0, 2.0, 6.0])
         self.assertEqual(effects, (3.0, {"d": -1.5, "e": 3.0}, {"c": -2.0, "b": 1.0}))
-        predicted = naive_baseline.predict(effects, ["e", "e", "new", "new"],
-                                           ["b", "new", "c", "new"])
+        predicted = predict(effects, ["e", "e", "new", "new"], ["b", "new", "c", "new"])
         self.assertEqual(predicted, [7.0, 6.0, 1.0, 3.0])
 
     def test_scores_of_groups_together_are_those_of_all_rows(self):
         columns = [[row[at] for row in TEST_ROWS] for at in (2, 3)] + [[0.5] * 89 + [0.7]]
         parts = by_name([row[1] for row in TEST_ROWS], *columns)
         whole, = by_name(["all"] * 90, *columns).values()
-        for pair in ((TRUE, PRED), (TRUE, NAIVE), (minus(TRUE, NAIVE), minus(PRED, NAIVE))):
+        for pair in ((TRUE, PRED), (TRUE, NAIVE), BEYOND):
             self.assertAlmostEqual(together(list(parts.values())).r2(*pair), whole.r2(*pair), 13)
             self.assertAlmostEqual(together(list(parts.values())).correlation(*pair),
                                    whole.correlation(*pair), 13)
@@ -87,7 +85,7 @@ class WithCampaign(WithTables):
         for entry in of_stage(self.entries, "preprocess"):
             self.campaign.write(entry["name"] + "/train_y_data.csv", training)
 
-    def naive(self, old=None):
+    def naive(self, old={}):
         tree = Tree(self.out)
         done = [task for task in csa.csa_tasks(tree)[0] if tree.verdict(task.name).state == "done"]
         return naive.results_and_naive(tree, done, old)[1]
@@ -109,23 +107,20 @@ class NaiveResults(WithCampaign):
             self.assertAlmostEqual(row[name], value, delta=1e-9, msg=name)
         self.assertEqual((row["mse"], row["r2"]), (0.25, 0.5))      # of test_scores.json
         self.assertAlmostEqual(row["drug_pcc"], DRUG_MEDIAN, delta=1e-6)
-        self.assertAlmostEqual(row["cell_pcc"], CELL_MEDIAN, delta=1e-6)
-        self.assertEqual((row["n_drugs"], row["n_cells"]), (DRUGS, CELLS))
+        self.assertEqual(row["n_drugs"], DRUGS)
         self.assertEqual([row[:3] for row in found.rows],
                          [("a", "a", 0), ("a", "a", 1), ("a", "b", 0), ("a", "b", 1)])
         self.assertEqual(found.notes, [])
-        self.assertEqual({key: len(values) for key, values in found.drug_values.items()},
-                         {("a", "a"): 2 * DRUGS, ("a", "b"): 2 * DRUGS})
-        self.assertEqual(found.drug_rows[0][:6], ("a", "a", None, "drug0", 2, 2 * DRUG0[0]))
-        self.assertAlmostEqual(found.drug_rows[0][6], DRUG0[1], delta=1e-6)
-        self.assertEqual(len(found.cell_rows), 2 * CELLS)
+        drug = naive.drug_rows(found)[0]
+        self.assertEqual(drug[:6], ("a", "a", None, "drug0", 2, 2 * DRUG0[0]))
+        self.assertAlmostEqual(drug[6], DRUG0[1], delta=1e-6)
 
     def test_files_have_a_line_per_result_and_old_ones_go_without_results(self):
         self.run_tasks()
         files_of = naive.naive_files(self.naive())
         self.assertEqual({name: text.count("\n") for name, text in files_of.items()},
                          {"naive_scores.csv": 5, "per_drug.csv": 1 + 2 * DRUGS, "strata.csv": 9,
-                          "per_cell_line.csv": 1 + 2 * CELLS, "naive_results.json": 0})
+                          "naive_results.json": 0})
         self.write_data(predicted=WITHOUT_IDS)
         self.assertEqual(set(naive.naive_files(self.naive()).values()), {None})
 
@@ -143,8 +138,8 @@ class NaiveResults(WithCampaign):
             self.campaign.write(at.format("infer") + "/test_y_data_predicted.csv", PREDICTED)
         tree = Tree(self.out)
         found = naive.results_and_naive(tree, lca.lca_tasks(tree))[1]
-        self.assertEqual(list(found.drug_values), [("S", 20), ("S", 40)])
         self.assertEqual([row[3] for row in found.rows], [20, 40])
+        self.assertEqual({row[2] for row in naive.drug_rows(found)}, {20, 40})
         text = naive.naive_files(found)["strata.csv"]
         self.assertTrue(text.startswith("src,trg,split,size,drug"), text)
 
@@ -160,16 +155,15 @@ class Skipped(WithCampaign):
                 for split in (0, 1):
                     self.campaign.write(f"{place}/a-{target}/split_{split}/test_y_data.csv", TEST)
             found = self.records(self.naive())
-            self.assertEqual(without(found),
-                             without(expected))
+            self.assertEqual(without(found), without(expected))
             self.campaign.remove(place)
         self.run_tasks(predicted=WITHOUT_IDS)
         for other in (TEST[:TEST.rindex("cell")], TEST.replace(",0.1", ",0.3"), "auc\n0.5\n", "\0"):
             self.campaign.write("ml_data/a-a/split_0/test_y_data.csv", other)
             found = self.naive()
             self.assertEqual((found.rows, found.notes), ([], [
-                "no naive baseline for 4 of 4 results: neither test_y_data_predicted.csv nor a "
-                "test_y_data.csv with the same rows names drugs and cells "
+                "no naive baseline for 4 of 4 results: neither its test_y_data_predicted.csv nor "
+                "a test_y_data.csv with the same rows names drugs and cells "
                 "(such as infer/a-a/split_0)"]))
 
     def test_a_classifier_has_a_note_and_its_scores(self):
@@ -189,15 +183,24 @@ class Skipped(WithCampaign):
         found = self.naive()
         self.assertEqual([row[4] for row in found.rows], ["infer/a-a/split_0"])
         self.assertEqual(found.notes, [
+            "no naive baseline for 2 of 4 results: cannot be read (No such file or directory) "
+            f"(such as {self.out}/ml_data/a-a/split_1/train_y_data.csv)",
             "no naive baseline for 1 of 4 results: test_y_data_predicted.csv does not exist "
-            "(such as infer/a-b/split_0)",
-            "no naive baseline for 2 of 4 results: train_y_data.csv does not exist, ml_data was "
-            "deleted or never made (such as infer/a-a/split_1)"])
+            "(such as infer/a-b/split_0)"])
         path = os.path.join(self.out, "infer/a-b/split_0/test_y_data_predicted.csv")
         write(path, PREDICTED + "cell1,drug1,0.5,x,0.5\n")
-        self.assertIn("no naive baseline for 1 of 4 results: a file cannot be used (such as "
-                      f"{path}: 'x' in row 91 is not a finite number)", self.naive().notes)
+        self.assertIn("no naive baseline for 1 of 4 results: 'x' in row 91 is not a finite number "
+                      f"(such as {path})", self.naive().notes)
 
+    def test_values_that_leave_the_range_of_floats_are_said(self):
+        self.run_tasks()
+        for files in (dict(predicted=PREDICTED + "cell1,drug1,0,1.7e308,0\n" * 4),
+                      dict(training=TRAINING + "cell1,drug1,1.7e308,\n" * 4)):
+            self.write_data(**files)
+            found = self.naive()
+            self.assertEqual((found.rows, found.notes), ([], [
+                "no naive baseline for 4 of 4 results: values out of range "
+                "(such as infer/a-a/split_0)"]))
 
 
 class Cache(WithCampaign):
@@ -225,8 +228,8 @@ class Cache(WithCampaign):
             self.collect()
             self.assertEqual(list(map(self.text, self.TABLES)), tables, gone)
         shutil.rmtree(raw)
-        self.assertIn("no naive baseline for 4 of 4 results: train_y_data.csv does not exist",
-                      self.naive().notes[0])
+        self.assertIn("no naive baseline for 4 of 4 results: cannot be read (No such file or "
+                      "directory) (such as ", self.naive().notes[0])
 
     def test_a_result_that_was_made_again_or_edited_is_computed_again(self):
         self.run_tasks()

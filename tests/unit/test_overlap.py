@@ -7,7 +7,7 @@ import statistics
 from itertools import product
 
 from stages import collect_scores
-from stages.stats import naive_baseline, overlap
+from stages.stats import naive
 from tests.collect_case import WithTables
 from tests.made_tree import write
 
@@ -129,14 +129,14 @@ class OverlapTest(WithTables):
                 self.assertEqual([round(x - y, 12) for x, y in zip(rows[pair], shares)], [0.0] * 3)
 
     def test_a_small_or_constant_stratum_has_empty_values_and_never_zeros(self):
-        effects = naive_baseline.Effects(1.5, {"d": 0}, {"c": 0})
-        found, of_drugs = overlap.strata(
+        effects = naive.Effects(1.5, {"d": 0}, {"c": 0})
+        found, of_drugs = naive.strata(
             [1.0, 1.0, 1.0, 1.0, 1.0, 2.0], [1.0, 2.0, 1.0, 2.0, 1.0, 2.5], [1.5] * 6,
             ["d"] * 5 + ["e"], ["c"] * 5 + ["f"], effects)
-        both, neither = (dict(zip(overlap.FIELDS, row)) for row in found)
+        both, neither = (dict(zip(naive.FIELDS, row)) for row in found)
         for name in ("r2", "pcc", "naive_r2", "norm_r2", "drug_pcc"):
             self.assertNotEqual(both[name], both[name])
             self.assertNotEqual(neither[name], neither[name])
         self.assertAlmostEqual(both["mse"], 0.4)
         self.assertEqual((neither["drug"], neither["rows"], neither["mse"]), ("unseen", 1, 0.25))
-        self.assertEqual(overlap.correlations_of(of_drugs), {})
+        self.assertEqual(naive.correlations_of(of_drugs), {})

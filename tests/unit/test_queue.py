@@ -34,7 +34,7 @@ class SlurmWordsTest(unittest.TestCase):
         for state, kinds in (
                 ("PENDING", ["waits"]), ("RUNNING", ["runs"]), ("OUT_OF_MEMORY", ["ended"]),
                 ("SPECIAL_EXIT", ["waits", "held"]), ("RESV_DEL_HOLD", ["waits", "held"]),
-                ("REQUEUE_HOLD", ["waits", "held"]), ("BRAND_NEW", [])):
+                ("REQUEUE_HOLD", ["waits", "held"]), ("BRAND_NEW", ["waits"])):
             element = slurm.Element("1", 0, state, "None", "n")
             found = {"waits": element.waits, "runs": element.runs, "ended": not element.in_queue,
                      "held": queue.never_starts(element)}
@@ -73,7 +73,6 @@ class SlurmWordsTest(unittest.TestCase):
                                  "SCANCEL_INTERACTIVE"), "y")
         with mock.patch.dict(os.environ, dict(kept, **ignored), clear=True):
             self.assertEqual(slurm.environment(), dict(kept, SLURM_BITSTR_LEN="0"))
-            self.assertEqual(slurm.ignored_variables(), ["SBATCH_TIMELIMIT"])
 
 
 class CommandsTest(WorkCase):
@@ -97,19 +96,25 @@ class CommandsTest(WorkCase):
 
     def test_after_any_error_of_sbatch_the_queue_is_asked_for_the_name(self):
         """A plain refusal by one look at each cluster, a lost reply by three."""
-        for kind, looks in (("refused", 2), ("silent", 6)):
-            self.answers = {"sbatch": slurm.SlurmError(kind, "said")}
+        for may_be_submitted, looks in ((False, 2), (True, 6)):
+            self.answers = {"sbatch": slurm.SlurmError("said", may_be_submitted)}
             self.calls.clear()
             with self.assertRaisesRegex(slurm.SlurmError, "said"):
                 slurm.submit(self.path("a.sbatch"), "afterok:1", "csa.x.train")
-            self.assertEqual(len(self.calls), 1 + looks, kind)
+            self.assertEqual(len(self.calls), 1 + looks)
         self.answers["squeue"] = "CLUSTER: other\n82_[0-3]|PENDING|None|csa.x.train\n"
         job = slurm.submit(self.path("a.sbatch"), "", "csa.x.train")
         self.assertEqual(job, "82;other")
-        self.assertIn("--clusters=other --name=csa.x.train", self.calls[-2])
+        self.assertIn("--clusters=other --name=csa.x.train", self.calls[-1])
         self.calls.clear()
         slurm.cancel([job, "9"])
         self.assertEqual(self.calls, ["scancel 9", "scancel --clusters=other 82"])
+
+    def test_variables_of_sbatch_that_would_win_over_the_templates_are_named_as_ignored(self):
+        with mock.patch.dict(os.environ, SBATCH_TIMELIMIT="5", SBATCH_QOS="long"), \
+                contextlib.redirect_stderr(io.StringIO()) as stream:
+            slurm.test_scripts([], self.work)
+        self.assertIn("ignored: SBATCH_TIMELIMIT; the templates", stream.getvalue())
 
     def test_words_of_a_lost_reply_are_known(self):
         for said in ("Zero Bytes were transmitted or received", "Connection reset by peer",
@@ -141,9 +146,11 @@ class SurveyTest(QueueCase):
                 (None, "2_0 CANCELLED None", ("lost", "cancelled", "cancelled")),
                 (None, "2 CANCELLED None", ("lost", "cancelled", "cancelled")),
                 (("done", own), "2 CANCELLED None", ("done", "", "")),
-                (("interrupted", own), "2_0 TIMEOUT None", (
-                    "failed", "time_limit", "time limit (--time=1:00:00; raise it in "
-                                            "/t/train.sbatch)")),
+                (("interrupted", dict(own, reason="signal TERM; raise --time")),
+                 "2_0 TIMEOUT None",
+                 ("failed", "time_limit", "time limit: signal TERM; raise --time")),
+                (("running", own), "2_0 OUT_OF_MEMORY None",
+                 ("lost", "out_of_memory", "out of memory")),
                 (("running", own), "", ("lost", "lost",
                                         "its runner was killed before it wrote a verdict")),
                 (None, "", ("lost", "no_status", "Slurm no longer lists its job, and it wrote no "
@@ -154,16 +161,22 @@ class SurveyTest(QueueCase):
                  ("not run", "stranded", "parent failed: stranded in the queue"))):
             with self.subTest(given=given, line=line):
                 shutil.rmtree(self.path("out"), ignore_errors=True)
-                directory = self.launch()
-                self.write(os.path.join(directory, "train.sbatch"),
-                           "#!/bin/bash\n# Written by the launcher from /t/train.sbatch; `sbatch` "
-                           "this file to run it again.\n#SBATCH --time=1:00:00  # EDIT\n")
+                self.launch()
                 self.put(f"launches/{L1}/slurm/csa.{L1}.train_2_0.out",
                          "x\nsite.sh: line 3: module: not found\n")
                 self.status("ml")
                 if given:
                     self.status("model", given[0], **given[1])
                 self.assertEqual(self.states(*[f"{line} train"] if line else [])["model"], wanted)
+
+    def test_what_a_job_ran_out_of_is_named_with_what_it_asked_for_and_where_to_raise_it(self):
+        self.launch()
+        self.put(f"launches/{L1}/train.sbatch", "#!/bin/bash\n#SBATCH --mem=8G\n")
+        for name, job in (("ml", "1_0"), ("model", "2_0")):
+            self.status(name, "done" if name == "ml" else "running", slurm_job=job)
+        states = status.survey(self.tree(), self.queue("2_0 OUT_OF_MEMORY None train"))
+        self.assertIn("out of memory (--mem=8G; raise it in slurm_templates/train.sbatch)",
+                      [state.reason for state in states])
 
     def test_the_exit_code_is_0_done_1_failed_3_at_work_4_stuck(self):
         queued = status.State("q", "train", "queued")
@@ -176,15 +189,13 @@ class SurveyTest(QueueCase):
 
     def test_equal_causes_are_one_line_and_the_way_on_is_said_if_it_helps(self):
         failed = [status.State(f"models/A/split_{k}", "train", "failed", "exit_code",
-                               f"exit code 3: row {k}", 1, "n1") for k in range(3)]
+                               f"exit code 3: row {k}", "", 1, "n1") for k in range(3)]
         lost = [each._replace(state="lost", reason_kind="lost") for each in failed]
         rest = "models/A/split_0 and 2 more: exit code 3: row 0 (attempt 1 on n1)"
-        again = "the same command runs what is not done"
-        for states, wanted in (
-                (failed, [f"failed: {rest}",
-                          f"repair what failed (see its log); then {again}"]),
-                (lost, [f"lost: {rest}", again])):
-            self.assertEqual(status.summary_of_failures(states).splitlines(), wanted)
+        for states, wanted in ((failed, f"failed: {rest}"), (lost, f"lost: {rest}")):
+            self.assertEqual(status.summary_of_failures(states).splitlines(),
+                             [wanted, status.WAY_ON])
+        self.assertEqual(status.summary_of_failures([failed[0]._replace(state="done")]), "")
 
 
 class ShowTest(QueueCase):
@@ -197,19 +208,22 @@ class ShowTest(QueueCase):
             code = status.show("csa", options, "w.py")
         return code, out.getvalue().splitlines()
 
-    def test_the_commands_that_go_on_are_the_newest_that_cover_what_is_not_done(self):
-        self.launch(command=["w.py", "--redo", "train", "--replace", "--epochs", "3"])
-        self.launch(L2, tasks={"ml": TASKS["ml"]}, command=["v.py", "--redo=infer"],
-                    output_dir="/before")
+    def test_a_failure_is_named_with_its_log_and_the_way_on(self):
+        self.launch()
         self.status("ml", "failed", reason="exit code 3", reason_kind="exit_code", attempt=2)
         code, lines = self.show()
         self.assertEqual((code, lines[7:]), (1, [
             f"failed: ml: exit code 3 (attempt 2 on n1); log: {self.path('out/ml/log.txt')}",
             "    === attempt 1", "    last words",
             "3 tasks did not run because a parent failed", "",
-            "repair what failed (see its log); then the same command runs what is not done:",
-            "  cd /project && w.py --epochs 3",
-            f"  cd /project && v.py --output_dir {self.path('out')}"]))
+            f"{status.WAY_ON} (its text is in launches/*/plan.json)"]))
+
+    def test_a_task_alone_is_shown_key_by_key_with_its_job(self):
+        self.launch()
+        self.status("ml")
+        self.assertEqual(self.show("2_0 PENDING JobHeldUser train", status="model"), (4, [
+            "name: model", "stage: train", "state: queued", "reason_kind: never_starts",
+            "reason: Slurm holds it (JobHeldUser)", "job: 2_0"]))
 
     def test_resources_are_what_jobs_took_beside_what_was_asked(self):
         """The tasks of a job share its time and not its memory."""
@@ -227,7 +241,6 @@ class ShowTest(QueueCase):
                         slurm_job="1_0" if tasks is FUSED else "2_0")
             code, lines = self.show(resources=True)
             self.assertEqual((code, [line.split() for line in lines]), (0, [head, *wanted]))
-        self.assertEqual(len(self.show(resources=True, status="model")[1]), 2)
 
 
 class RefuseTest(QueueCase):
@@ -250,7 +263,7 @@ class RefuseTest(QueueCase):
                 (["2_0 CANCELLED None train", "7_0 RUNNING None train"], True),
                 (["7_0 RUNNING None train", "2_0 CANCELLED None train"], True)):
             said = f"1 of these tasks are in a live launch of {self.path('out')}, or read by one " \
-                   "(model first: in the queue)"
+                   "(model first)"
             self.assertEqual(self.refusal(*lines), said if wanted else "", lines)
         self.status("model")
         self.assertEqual(self.refusal("4_0 PENDING Priority infer_0"), said)
@@ -299,12 +312,17 @@ class RefuseTest(QueueCase):
         self.assertEqual(queue.stranded(found), ["2_0", "4_0"])
 
     def test_a_copy_of_a_results_tree_owns_no_jobs_and_a_moved_one_does(self):
-        self.launch()
+        """A cluster that a template names is asked, too."""
+        self.launch(jobs={"train": "2;other"})
         shutil.copytree(self.path("out"), self.path("copy"))
-        self.assertEqual(queue.job_names(ResultsTree(self.path("copy"))), {})
-        os.rename(self.path("out"), self.path("moved"))
-        moved, = queue.job_names(ResultsTree(self.path("moved"))).values()
-        self.assertEqual(len(moved), len(TASKS))
+        asked = {}
+        with mock.patch("launcher.slurm.queue",
+                        lambda names, cluster: asked.update({cluster: len(names)}) or []):
+            queue.look(ResultsTree(self.path("copy")))
+            self.assertEqual(set(asked.values()), {0})
+            os.rename(self.path("out"), self.path("moved"))
+            queue.look(ResultsTree(self.path("moved")))
+        self.assertEqual(asked, {"": len(TASKS), "other": len(TASKS)})
 
 
 class WaitTest(QueueCase):
@@ -314,7 +332,7 @@ class WaitTest(QueueCase):
     def wait(self, answers):
         """(moments of the looks, what was printed); an answer: lines of squeue, or None."""
         self.launch()
-        clock, asked, answers, stream = [0.0], [], iter(answers), io.StringIO()
+        clock, asked, answers = [0.0], [], iter(answers)
 
         def look(tree):
             asked.append(clock[0])
@@ -324,17 +342,21 @@ class WaitTest(QueueCase):
         def sleep(seconds):
             clock[0] += seconds
         with mock.patch("launcher.queue.look", look), mock.patch("time.sleep", sleep), \
-                mock.patch("time.time", lambda: clock[0]):
-            queue.wait(self.tree(), self.tree().launches[0], stream)
+                mock.patch("time.time", lambda: clock[0]), \
+                contextlib.redirect_stderr(io.StringIO()) as stream:
+            queue.wait(self.tree(), self.tree().launches[0])
         return asked, stream.getvalue()
 
     def test_the_queue_is_asked_every_10_s_at_first_and_every_60_s_later(self):
-        """A silent controller is waited for, but not for ever."""
+        """A silent controller is named once and waited for."""
         asked, printed = self.wait([self.RUNNING] * 2 + [None] * 12 + [self.RUNNING, []])
         pauses = [after - before for before, after in zip(asked, asked[1:])]
         self.assertEqual((min(pauses), pauses == sorted(pauses), pauses[-1]), (10, True, 60))
-        self.assertEqual(printed, "1 job left, 1 running\n")
-        self.assertIn("no answer from the Slurm controller for 900 s", self.wait([None] * 200)[1])
+        self.assertEqual(printed, "1 job left, 1 running\nno answer\n1 job left, 1 running\n")
+
+    def test_a_controller_that_stays_silent_is_not_waited_for_for_ever(self):
+        asked, _ = self.wait([self.RUNNING] + [None] * 30)
+        self.assertGreater(len(asked), 10)
 
 
 class OutputTest(QueueCase):

@@ -212,7 +212,3 @@ class ReasonTest(unittest.TestCase):
                 self.assertEqual(attempt.is_near_the_limit(), is_near, left)
         with mock.patch("subprocess.check_output", side_effect=FileNotFoundError):
             self.assertFalse(attempt.is_near_the_limit())
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -7,8 +7,8 @@ import unittest
 from unittest import mock
 
 from core import files
-from stages.collect.scores import (Inference, Result, notes_of, read_result, read_results,
-                                   undefined_notes, undefined_scores)
+from stages.collect.scores import (Inference, Result, read_result, read_results,
+                                   scored_and_missing, undefined_scores)
 from stages.collect.gaps import Tree
 from tests.made_tree import PREDICTIONS, Campaign, of_stage
 
@@ -60,7 +60,7 @@ class ScoresTest(unittest.TestCase):
 
     def test_odd_files_are_a_problem_that_says_what_they_are(self):
         path = os.path.join(self.campaign.out, self.name)
-        self.assertIn("has neither test_scores.json nor", self.read().problem)
+        self.assertIn("test_y_data_predicted.csv: cannot be read", self.read().problem)
         os.makedirs(os.path.join(path, "test_scores.json"))
         self.assertIn("is not a file", self.read().problem)
         os.rmdir(os.path.join(path, "test_scores.json"))
@@ -72,14 +72,12 @@ class ScoresTest(unittest.TestCase):
 
     def test_damaged_predictions_beside_good_scores_cost_only_mae(self):
         self.campaign.scores(self.name)
-        for text, note in (("auc_true,auc_pred\n0.1,x\n", "no mae"),
-                           ("label_true,label_pred\n0,1\n", "no mae"),
-                           ("auc_true,auc_pred\n1.7e308,0\n1.7e308,0\n", "")):
+        for text in ("auc_true,auc_pred\n0.1,x\n", "label_true,label_pred\n0,1\n",
+                     "auc_true,auc_pred\n1.7e308,0\n1.7e308,0\n"):
             self.write("test_y_data_predicted.csv", text)
-            result = self.read(y_col_name="auc")
-            self.assertEqual(result.scores["r2"], 0.5)
-            self.assertFalse(math.isfinite(result.scores.get("mae", math.nan)))
-            self.assertIn(note, "".join(result.notes))
+            scores = self.read(y_col_name="auc").scores
+            self.assertEqual(scores["r2"], 0.5)
+            self.assertFalse(math.isfinite(scores.get("mae", math.nan)))
 
     def test_a_file_of_another_size_than_its_status_says_does_not_count(self):
         self.write("test_scores.json", '{"mse": 0.5}')
@@ -102,25 +100,18 @@ class ScoresTest(unittest.TestCase):
                 self.assertEqual(repr(read_results(tree, tasks)), repr(alone))
         self.assertEqual(len({result.scores["mse"] for result in alone.values()}), 6)
 
-
     def test_a_result_without_one_metric_is_a_gap_of_that_metric_alone(self):
         self.campaign.plan("20260101T0", self.campaign.entries(["a"], ["a"], range(3)))
         tree = Tree(self.campaign.out)
         scored = [task for task in tree.tasks.values() if task.stage == "infer"]
         results = dict(zip([task.name for task in scored], map(Result, (
             {"mse": 1.0, "scc": 0.5}, {"mse": 1.0, "scc": math.nan}, {"mse": 1.0}))))
-        found = undefined_scores(tree, scored, results)
-        self.assertEqual([(gap.task.split, gap.state, gap.reason) for gap in found["scc"]], [
+        self.assertEqual([(gap.task.split, gap.state, gap.reason)
+                          for gap in undefined_scores(tree, scored, results)], [
             (1, "undefined", "scc is NaN or null; means are over the other splits"),
             (2, "undefined", "scc is not in the score file; means are over the other splits")])
-        self.assertEqual(undefined_notes(found), [
-            "scc is missing in 2 results (missing.csv lists them): means are over the others"])
-        self.assertEqual(list(found), ["scc"])
-
-    def test_equal_notes_are_one_line_with_a_count(self):
-        results = {name: Result({}, "", (note,)) for name, note in (
-            ("i/a", "'x' is odd"), ("i/b", "'x' is odd"), ("i/c", "no mae"))}
-        self.assertEqual(notes_of(results), ["i/a and 1 more: 'x' is odd", "i/c: no mae"])
+        self.assertEqual(scored_and_missing(tree, scored, results), (
+            scored, [], ["scc is missing in 2 results: means are over the others"]))
 
 
 if __name__ == "__main__":

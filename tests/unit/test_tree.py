@@ -1,19 +1,16 @@
 """Reading results trees: plans, statuses, whatever somebody has put there."""
 import json
 import os
-import shutil
-import tempfile
-import unittest
 
 from core.tree import ResultsTree, read_status, write_text
 from tests.made_tree import Campaign
+from tests.support import WorkCase
 
 
-class TreeCase(unittest.TestCase):
+class TreeCase(WorkCase):
     def setUp(self):
-        self.top = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, self.top)
-        self.made = Campaign(os.path.join(self.top, "out"))
+        super().setUp()
+        self.made = Campaign(self.path("out"))
 
     def tree(self):
         return ResultsTree(self.made.out)
@@ -52,7 +49,7 @@ class PlansTest(TreeCase):
                                        b"\xff\xfe", b"[" * 200000, b'{"workflow": 7, "tasks": []}',
                                        b'{"workflow": "csa", "tasks": 3}', b""]):
             self.made.write(f"launches/M{number}/plan.json", text)
-        os.makedirs(os.path.join(self.made.out, "launches", "N", "plan.json"))
+        os.makedirs(self.path("out/launches/N/plan.json"))
         tree = self.tree()
         self.assertEqual((len(tree.notes), len(tree.tasks), tree.plan["launch"]), (9, 3, "L1"))
 
@@ -90,17 +87,18 @@ class StatusTest(TreeCase):
         self.assertGreater(status.written, 0)
 
     def test_each_kind_of_malformed_status_is_a_failure(self):
-        good = {"state": "done"}
-        for changes in ({"state": "odd"}, {"state": 3}, {"reason": "a\x1b[2J"}, {"attempt": "1"},
-                        {"seconds": -1}, {"seconds": "1"}, {"arguments": []}, {"files": 3},
-                        {"made_from": {"/etc": {}}}, {"made_from": [1]}, {"launch": 7}):
-            with self.subTest(changes):
-                self.made.write("t/stage_status.json", json.dumps(dict(good, **changes)))
+        changes = ({"state": "odd"}, {"state": 3}, {"reason": "a\x1b[2J"}, {"attempt": "1"},
+                   {"seconds": -1}, {"seconds": "1"}, {"arguments": []}, {"files": 3},
+                   {"made_from": {"/etc": {}}}, {"made_from": {"../x": {}}}, {"made_from": [1]},
+                   {"launch": 7})
+        for text in ("", "[]", "{}", "[" * 200000,
+                     *(json.dumps(dict({"state": "done"}, **change)) for change in changes)):
+            with self.subTest(text[:50]):
+                self.made.write("t/stage_status.json", text)
                 self.assertEqual(self.tree().status("t").reason_kind, "broken")
 
-    def test_no_status_and_an_unreadable_one(self):
-        self.assertIsNone(self.tree().status("t"))
-        os.makedirs(os.path.join(self.made.out, "t", "stage_status.json"))
+    def test_a_directory_in_place_of_a_status_is_a_failure(self):
+        os.makedirs(self.path("out/t/stage_status.json"))
         self.assertEqual(self.tree().status("t").reason_kind, "broken")
 
     def test_a_status_is_read_once_until_it_is_forgotten(self):
@@ -126,13 +124,9 @@ class StatusTest(TreeCase):
                                            "words": ["none", "p.py", "--output_dir",
                                                      "/was/ml_data/a"]}}}
         self.made.write("models/a/stage_status.json", json.dumps(old))
-        status = read_status(os.path.join(self.made.out, "models/a"), self.made.out)
+        status = read_status(self.path("out/models/a"), self.made.out)
         self.assertEqual(status.arguments, {"input_dir": "ml_data/a", "output_dir": "models/a",
                                             "epochs": "5"})
         self.assertEqual((status.environment, status.script_fingerprint, status.is_old),
                          ("conda:x", "12:ab", True))
         self.assertEqual(status.made_from["ml_data/a"].arguments, {"output_dir": "ml_data/a"})
-
-
-if __name__ == "__main__":
-    unittest.main()
