@@ -30,8 +30,8 @@ def report(run, trials, studies, steps):
     table = parts.table(OVERVIEW, rows, (
         "Best objective of each study beside that of the default values, \u00b1 standard deviation "
         "over the splits of the trial if there are several."), RESULTS)
-    sections = [parts.section("Best so far", parts.figures(
-        best_figure(trials, figures) if rows else "", table))]
+    sections = [parts.section(
+        "Best so far", parts.figures(best_figure(trials, figures) if rows else ""), table)]
     for source, own in by_source(trials).items():
         if best_trial(own):
             drawn = parameter_figure(source, own, studies[source].space, figures)

@@ -23,6 +23,7 @@ class LocalFaultsTest(CampaignCase):
         """And a task whose runner was killed, too, is lost and runs again."""
         process = self.start_and_hold("--jobs", "2")
         orphan, lost = [self.wait_for_state(name, "running") for name in (A0, B0)]
+        wait_for(lambda: {A0, B0} <= set(self.started()), "both stages")
         process.kill()
         os.killpg(lost["pid"], signal.SIGKILL)
         process.communicate(timeout=PATIENCE)
