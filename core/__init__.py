@@ -1,1 +1,1 @@
-"""core: what launcher and stages share; it imports nothing of ours."""
+"""core: what launcher and stages share; it imports nothing of theirs."""

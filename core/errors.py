@@ -1,4 +1,4 @@
-"""errors: the exceptions of launchers and stages; only a program's main catches them."""
+"""errors: the exceptions of launchers and stages."""
 
 
 class Refusal(Exception):

@@ -14,7 +14,7 @@ def fingerprint(path, known=None):
     fits."""
     try:
         found = os.stat(path)
-        if known and known[:2] == [found.st_size, found.st_mtime_ns]:
+        if is_fingerprint(known) and known[:2] == [found.st_size, found.st_mtime_ns]:
             return list(known)
         crc = None if found.st_size > LARGEST else checksum(path)
         return [found.st_size, found.st_mtime_ns, crc]

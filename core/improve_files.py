@@ -108,7 +108,7 @@ def response_rows(path, wanted):
     place = header.index(ID_COLUMN) if ID_COLUMN in header else None
     for number, row in enumerate(rows):
         if place is not None:
-            number = int(row[place]) if row[place].isdecimal() else None
+            number = int(row[place]) if ROW_NUMBER.match(row[place]) else None
         if number in wanted:
             yield number, row
 

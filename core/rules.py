@@ -71,7 +71,7 @@ def reason_of(task, tree, by_name, now):
         unreadable = status.reason_kind in ("broken", "unreadable")
         kind = status.reason_kind if unreadable else status.state
         return Reason(kind, f"{status.state}: {status.reason}", status.rebuild)
-    changed = changed_files(task, status, tree)
+    changed = changed_files(task, tree)
     if task.stage == "collect":
         newer = newer_than_tables(status, tree)
         return changed or (Reason("tables", f"{newer} is newer than the tables") if newer else None)
@@ -94,7 +94,7 @@ def changed_call(task, status):
     return None
 
 
-def changed_files(task, status, tree):
+def changed_files(task, tree):
     changed = tree.changed_files(task.name)
     if not changed:
         return None
@@ -133,7 +133,7 @@ def changed_split_file(task, status, tree, benchmark, now):
     for arguments, recorded in read:
         for option in seen:
             name = arguments.get(option)
-            if name in recorded:
+            if isinstance(name, str) and name in recorded:
                 path = split_file_path(option, arguments, benchmark, tree.out)
                 now[path] = fingerprint(path, now.get(path) or recorded[name])
                 if not same_content(recorded[name], now[path]):

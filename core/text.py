@@ -1,5 +1,5 @@
-"""tables: what the tables of all workflows share: CSV text, aligned text, quantiles, plurals, how
-they are written.
+"""text: what all tables and terminals share: CSV text, aligned text, quantiles, plurals, names of
+files as text, standard output that may be closed.
 
     rows -> csv_text / aligned -> write_tables
     values -> finite, quantile

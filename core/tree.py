@@ -236,6 +236,8 @@ def read_status(directory, out):
     path = os.path.join(directory, STATUS)
     try:
         written = os.stat(path).st_mtime_ns
+        if not os.access(path, os.R_OK):
+            raise PermissionError
         record = read_json(path, LARGEST_STATUS)
         return status_of(record, out)._replace(written=written)
     except (FileNotFoundError, NotADirectoryError):
@@ -282,9 +284,9 @@ def check_types(status):
     printable."""
     if status.state not in STATES or type(status.attempt) is not int:
         raise ValueError(status.state)
-    for name in TEXTS:
-        if not as_text(getattr(status, name)).isprintable():
-            raise ValueError(name)
+    for text in (*(getattr(status, name) for name in TEXTS), *status.files, *status.read_files):
+        if not as_text(text).isprintable():
+            raise ValueError(text)
     for name in NUMBERS:
         value = getattr(status, name)
         if value is not None and not 0 <= value < float("inf"):

@@ -32,7 +32,7 @@ def print_plan(workflow, tasks, why, notes, options):
             print(f"  {kinds[kind]} of these {sentence}", flush=True)
 
 
-def print_dry_run(workflow, arrays, directory, options):
+def print_dry_run(arrays, directory, options):
     """The arrays, for Slurm as commands that can be pasted into bash; returns 0."""
     print(f"dry run: everything is written in {directory}, nothing is started")
     for array in arrays:

@@ -16,7 +16,7 @@ import sys
 import tempfile
 
 from core.errors import Refusal
-from core.files import cores, read_json, write_whole
+from core.files import cores, read_json
 from core.slurm_output import tail
 from core.task import DIRECTORIES, SPLIT_FILES, argument_list, command_line
 from core.text import plural
@@ -26,7 +26,7 @@ from launcher.paths import MODEL_STAGES, check_output_dir, model_script, run_mod
 
 TIME_LIMIT = 300        # seconds: a first import of torch from a slow disk takes minutes
 NOT_IMPORTED = 99       # exit code of stages/stage_help.py
-ROWS = 2000             # at most, of each split file: many batches of any usual size
+ROWS = 2000             # at most, of each split file, or BATCHES batches: many of any usual size
 BATCHES = 8             # full ones, if a task names its batch size
 LOG_LINES = 20
 FLAG = re.compile(r"(?<![\w-])--([A-Za-z][\w-]*)")
@@ -143,7 +143,7 @@ class Checks:
 
     def run_small(self):
         """A line for each stage that runs on some rows of the benchmark."""
-        print(f"--check run: at most {ROWS} rows to train on, here and not in a job", flush=True)
+        print("--check run: a part of the rows to train on, here and not in a job", flush=True)
         out, failed = f"{self.scratch}/out", set()
         for task in small_tasks(self.workflow, self.options, self.data, out, self.epochs):
             if not self.line(f"run of {task.stage}", run, task, out, failed):
@@ -223,7 +223,7 @@ def small_tasks(workflow, options, data, out, epochs):
             path = f"{out}/{task.arguments['study']}"
             study = read_json(path)
             study["train_args"] += argument_list(epochs, out)
-            write_whole(path, json.dumps(study))
+            launch_files.write_file(path, json.dumps(study))
     return wanted
 
 
@@ -231,7 +231,7 @@ def small_split(name, data, out, most):
     """Writes at most so many rows of a split file, spread evenly; returns the new path."""
     rows = subsets.read_ids(os.path.join(out, name) if "/" in name else data.split_file(name))
     path = f"{out}/small_splits/{os.path.basename(name)}"
-    write_whole(path, subsets.text_of(rows[::max(1, -(-len(rows) // most))]))
+    launch_files.write_file(path, subsets.text_of(rows[::max(1, -(-len(rows) // most))]))
     return path
 
 

@@ -84,7 +84,7 @@ def run(workflow, argv):
     directory = launch_files.write(workflow.name, options, data, tasks, why, arrays, plan.files,
                                    found)
     if options.dry_run:
-        return announce.print_dry_run(workflow, arrays, directory, options)
+        return announce.print_dry_run(arrays, directory, options)
     return start(workflow, why, arrays, directory, options, plan.once)
 
 

@@ -55,11 +55,11 @@ def run(arrays, directory, slots, retries):
             deferred_signals() as signals:
         campaign = Campaign(arrays, directory, slots, retries, output)
         try:
-            while campaign.start_ready():
-                if signals:
-                    raise Stopped(signals[0])
+            while not signals and campaign.start_ready():
                 campaign.show_progress()
                 campaign.wait(1)
+            if signals:
+                raise Stopped(signals[0])
         finally:
             campaign.stop()
 

@@ -213,11 +213,12 @@ def wait(tree, launch):
         said = line
         time.sleep(pause)
         pause = min(LAST_PAUSE, pause * 1.5)
+    print(f"the controller has been silent for {SILENCE} s; the jobs go on", file=sys.stderr)
 
 
 def still_to_come(queue, launch):
     """Returns the Elements that wait or run; [] if only what can never start is left."""
     left = queue.in_queue(launch)
-    stuck = list(filter(never_starts, left))
+    stuck = set(filter(never_starts, left))
     moves = any(each not in stuck and each.reason != "Dependency" for each in left)
     return left if moves or not stuck else []

@@ -30,7 +30,8 @@ STATES = ("done", "running", "queued", "failed", "interrupted", "lost", "not run
 BAD = ("failed", "interrupted", "lost")
 # Slurm's word for the end of a job -> reason_kind, which is the reason, too
 ENDS = {"TIMEOUT": "time_limit", "OUT_OF_MEMORY": "out_of_memory", "NODE_FAIL": "node_lost",
-        "BOOT_FAIL": "node_lost", "CANCELLED": "cancelled", "PREEMPTED": "preempted"}
+        "BOOT_FAIL": "node_lost", "CANCELLED": "cancelled", "PREEMPTED": "preempted",
+        "DEADLINE": "deadline"}
 LIMITS = {"time_limit": "--time", "out_of_memory": "--mem"}     # what a job asked too little of
 BEHIND = ("parent_failed", "stranded")
 NEVER_RAN = Status("")
@@ -202,8 +203,10 @@ def show(workflow_name, options, again):
     """Prints what --status asks for; returns the exit code. again: the command without --status."""
     tree = started_tree(options)
     name = task_named(tree, options.status) if isinstance(options.status, str) else None
-    if options.resources and not options.json:
-        print(aligned([USAGE, *usages(tree)]))
+    if options.resources:
+        rows = list(usages(tree, name))
+        print(json.dumps([dict(zip(USAGE, row)) for row in rows], indent=1) if options.json else
+              aligned([USAGE, *rows]))
         return 0
     queue = look(tree)
     states = [state for state in survey(tree, queue) if name in (None, state.name)]
@@ -287,22 +290,23 @@ def advice(states, tree, again):
 
 def task_named(tree, text):
     """Returns the task that a text names: models/A/split_0, or a path of it or of a file in it."""
-    found = [name for name in tree.tasks if f"/{name}/" in f"/{text}/"]
-    if not found:
-        raise Refusal(f"there is no task {text} in {tree.out}",
-                      f"one of its tasks, such as {', '.join(list(tree.tasks)[:3])}")
-    return max(found, key=len)      # OUT itself may be in a folder of the name scores
+    path = os.path.relpath(os.path.realpath(text), os.path.realpath(tree.out))
+    for name in (text.rstrip("/"), path, os.path.dirname(path)):
+        if name in tree.tasks:
+            return name
+    raise Refusal(f"there is no task {text} in {tree.out}",
+                  f"one of its tasks, such as {', '.join(list(tree.tasks)[:3])}")
 
 
 # ---- --status --resources
 
-def usages(tree):
+def usages(tree, wanted):
     """Yields the texts of USAGE for each stage (row, if jobs run several) and source: the longest
     job, since Slurm's limit holds for jobs, the largest task, and what the newest batch script asks
-    for, - without Slurm."""
+    for, - without Slurm. wanted: the name of a task, None for all."""
     groups = {}
     for name, (launch, task) in tree.last_runs().items():
-        status = tree.status(name)
+        status = tree.status(name) if wanted in (None, name) else None
         if task.stage != "collect" and status and status.state == "done" and status.seconds:
             stage = "row" if task.array.startswith("row") else task.stage
             jobs, peaks, scripts = groups.setdefault((stage, task.source), (Counter(), [], []))
@@ -313,4 +317,4 @@ def usages(tree):
         asked = templates.sbatch_options(max(scripts))
         longest = timedelta(seconds=ceil(max(jobs.values())))
         yield (stage, source, str(len(jobs)), str(longest), asked.get("--time", "-"),
-               str(ceil(max(peaks))), asked.get("--mem", "-"))
+               str(ceil(max(peaks))), asked.get("--mem") or asked.get("--mem-per-cpu", "-"))

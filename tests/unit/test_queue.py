@@ -241,6 +241,8 @@ class ShowTest(QueueCase):
                         slurm_job="1_0" if tasks is FUSED else "2_0")
             code, lines = self.show(resources=True)
             self.assertEqual((code, [line.split() for line in lines]), (0, [head, *wanted]))
+        self.assertEqual(len(self.show(resources=True, status="ml")[1]), 2)
+        self.assertIn('  "longest": "1:01:02",', self.show(resources=True, json=True)[1])
 
 
 class RefuseTest(QueueCase):

@@ -138,6 +138,13 @@ class DataTest(RulesCase):
             self.made.change(name, made_from=made_from)
         return raw
 
+    def test_a_malformed_record_of_split_files_raises_nothing(self):
+        file = self.path("f")
+        write(file, "1\n")
+        for name, record in ((["A.txt"], {"A.txt": [1, 2, 3]}), (file, {file: 5})):
+            self.made.change(DATA, arguments={"train_split_file": name}, read_files=record)
+            self.assertIn(DATA, decide(self.tasks(), ResultsTree(self.made.out)))
+
     def test_a_split_file_that_changed_makes_what_read_it_run(self):
         raw = self.have_split_files()
         planned = {"preprocess": {"input_dir": raw}}

@@ -90,7 +90,7 @@ class StatusTest(TreeCase):
         changes = ({"state": "odd"}, {"state": 3}, {"reason": "a\x1b[2J"}, {"attempt": "1"},
                    {"seconds": -1}, {"seconds": "1"}, {"arguments": []}, {"files": 3},
                    {"made_from": {"/etc": {}}}, {"made_from": {"../x": {}}}, {"made_from": [1]},
-                   {"launch": 7})
+                   {"launch": 7}, {"files": {"\ud800": 1}}, {"read_files": {"a\nb": []}})
         for text in ("", "[]", "{}", "[" * 200000,
                      *(json.dumps(dict({"state": "done"}, **change)) for change in changes)):
             with self.subTest(text[:50]):
