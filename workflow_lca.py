@@ -66,7 +66,7 @@ def plan(options, data):
     files.update(benchmark.merged_files(data, dict.fromkeys(key[:2] for key in paths)))
     rows = [tasks_of(Row(index, source, source, split, size), path, options, data)
             for index, ((source, split, size), path) in enumerate(paths.items())]
-    return Plan([task for stage in zip(*rows) for task in stage], files, notes)
+    return Plan([task for row in rows for task in row], files, notes)
 
 
 def tasks_of(row, path, options, data):
@@ -112,7 +112,7 @@ def steps_of(options, source, count):
         MIN_SIZE if MIN_SIZE <= largest // 2 else max(SMALLEST, largest // 8))
     for size in given or [options.max_size or 0, smallest]:
         if size > largest:
-            raise Refusal("a size of {} rows is more than the {} of {}".format(
+            raise Refusal("a size of {} rows is more than the {} of {} or --max_size".format(
                 size, largest, source), "sizes of {} or less".format(largest))
     return sorted(given or subsets.sizes(smallest, largest, options.lc_sizes,
                                          options.lc_step_scale))
@@ -123,6 +123,7 @@ def existing_subsets(options, data):
     found, paths = subsets.find_subset_files(options.lca_splits_dir), {}
     known = subsets.responses(data.response_file, options.y_col_name)
     for source in options.source or sorted({source for source, _, _ in found}):
+        benchmark.choose_studies(benchmark.members_of(source, data), data, "--source")
         for split in options.split or ["K"]:    # K: any split
             own = {key: path for key, path in found.items()
                    if key[0] == source and split in (key[1], "K")}

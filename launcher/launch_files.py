@@ -133,10 +133,12 @@ def new_directory(out):
     above = os.path.join(out, "launches")
     with writing():
         os.makedirs(above, exist_ok=True)
-        newest = max(os.listdir(above), default="")
-        path = os.path.join(above, max(datetime.now(timezone.utc).strftime(ID), newest + "1"))
-        os.makedirs(os.path.join(path, "slurm"))
-    return path
+        while True:
+            newest = max(os.listdir(above), default="")
+            path = os.path.join(above, max(datetime.now(timezone.utc).strftime(ID), newest + "1"))
+            with suppress(FileExistsError):     # another launch was faster
+                os.makedirs(os.path.join(path, "slurm"))
+                return path
 
 
 # ---- batch scripts
@@ -234,10 +236,13 @@ def create_once(out, files):
     created = []
     for name, text in files.items():
         path = os.path.join(out, name)
-        if not has_content(path, text):
-            with writing():
-                os.makedirs(os.path.dirname(path), exist_ok=True)
+        with writing():
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            try:
                 with open(path, "x", encoding="utf-8", errors="surrogateescape") as file:
                     file.write(text)
-            created.append(path)
+                created.append(path)
+            except FileExistsError:
+                if not has_content(path, text):
+                    raise
     return created

@@ -39,13 +39,14 @@ from core import metrics, parameters  # noqa: E402
 from core.errors import FileError  # noqa: E402
 from core.files import read_json, write_whole  # noqa: E402
 from core.fingerprints import script_fingerprint  # noqa: E402
-from core.improve_files import read_scores  # noqa: E402
+from core.improve_files import read_predictions, read_scores  # noqa: E402
 from core.task import argument_list, read_arguments  # noqa: E402
 from stages.search.optimizer import SpaceExhausted, suggest  # noqa: E402
 from stages.search.trials import read_study  # noqa: E402
 
 FIRST = "0000"      # it finds out whether the model writes the metric of the study
-READ = ("val_scores.json", "param_log_file.txt")    # of an earlier attempt, they would mislead
+# of an earlier attempt, they would mislead
+READ = ("val_scores.json", "val_y_data_predicted.csv", "param_log_file.txt")
 
 
 class TrialFailed(Exception):
@@ -93,7 +94,7 @@ def read_history(trials, own, metric):
         if params:
             value = None
             if verdict:
-                objective = verdict["objective"]
+                objective = verdict.get("objective")
                 value = math.nan if objective is None else sign * objective
             history.append((params, value))
     return history
@@ -173,8 +174,16 @@ def stop(number, frame):
 
 
 def scores_of(directory, name):
-    """Returns the validation scores. Raises TrialFailed without the metric `name`, or FileError."""
+    """Returns the validation scores. Raises TrialFailed without the metric `name`, or FileError.
+
+    A metric of regression that the model does not write, such as mae, is made of its predictions.
+    """
     scores = read_scores(os.path.join(directory, "val_scores.json"))[0]
+    path = os.path.join(directory, "val_y_data_predicted.csv")
+    is_regression = name in metrics.METRICS and set(scores) & set(metrics.METRICS)
+    if name not in scores and is_regression and os.path.exists(path):
+        found = read_predictions(path)
+        scores[name] = metrics.regression_scores(found.true, found.pred)[name]
     if name not in scores:
         raise TrialFailed("no_metric", f"val_scores.json has no {name}, only {', '.join(scores)}; "
                           "choose one of these as --val_metric, in another --output_dir")
@@ -192,7 +201,7 @@ def refuse_known_failure(directory, script):
     first = read_dict(trials, FIRST, "trial.json") or {}
     known = first.get("reason_kind"), first.get("train_script")
     if own != FIRST and known == ("no_metric", script):
-        raise TrialFailed("no_metric", first["reason"])
+        raise TrialFailed("no_metric", str(first.get("reason")))
 
 
 # ---- the verdict

@@ -195,7 +195,7 @@ def csa_files(rows, scores, studies, model):
 def mean_std(groups):
     """Returns {pair: 'mean (std)'}, all with as many decimals, 2 to 6, as give the typical standard
     deviation two digits."""
-    spreads = sorted(spread for spread in map(std, groups.values()) if spread > 0)
+    spreads = sorted(spread for spread in map(std, groups.values()) if 0 < spread < math.inf)
     usual = spreads[len(spreads) // 2] if spreads else 0.01
     digits = max(2, min(6, 1 - math.floor(math.log10(usual))))
     return {pair: f"{mean(values):.{digits}f}" + f" ({std(values):.{digits}f})" * bool(values[1:])

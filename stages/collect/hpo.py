@@ -38,7 +38,8 @@ def collect(tree, model):
     studies, notes = read_studies(tree, [task.source for task in tasks])
     trials = with_best([read_trial(tree, task, studies[task.source].metric) for task in tasks])
     # exhausted: no point was left to try, in trees of before the launcher counted points
-    gaps = [tree.gap(task, trial.reason if tree.verdict(task.name).state == "done" else "")
+    gaps = [tree.gap(task, "" if tree.verdict(task.name).state != "done" else
+                     trial.reason or "it names no reason")
             for task, trial in zip(tasks, trials) if trial.state not in ("done", "exhausted")]
     done = [trial for trial in trials if trial.objective is not None]
     best = {source: best_trial(own) for source, own in by_source(done).items()}
@@ -107,8 +108,8 @@ def same_arguments(plan, out):
         value = given.get(name)
         if isinstance(value, dict):     # arguments of a stage
             value = quoted(argument_list(value, out))
-        elif isinstance(value, list):
-            value = ",".join(value)
+        elif isinstance(value, list):   # of GPUs; in old plans, arguments of a stage, too
+            value = ",".join(value) if name == "gpus" else quoted(value)
         if value not in (None, ""):
             found += [f"--{name}", str(value)]
     return found

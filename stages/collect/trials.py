@@ -57,6 +57,6 @@ def ended_trial(trial, content):
     return trial._replace(
         state=str(content["state"]), params=dict(content["params"]),
         objective=None if objective is None else float(objective),
-        scores=dict(content["scores"]), seconds=float(content["seconds"]),
+        scores=dict(content.get("scores") or {}), seconds=float(content["seconds"]),
         reason=str(content["reason"]), metric=content["val_metric"],
         std=stdev(splits) if splits[1:] else None, script=str(content.get("train_script", "")))

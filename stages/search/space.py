@@ -13,7 +13,6 @@ A normalised entry is one of
 
 import json
 import re
-import textwrap
 from math import exp, floor, inf, log
 
 from core.errors import FileError, Refusal
@@ -58,7 +57,8 @@ def check(is_right, key, rule, value):
 
 def shown(value):
     """Return a value as short JSON text for a message."""
-    return textwrap.shorten(json.dumps(value), 40)
+    text = json.dumps(value)
+    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def normalise_entry(entry):
@@ -172,6 +172,7 @@ def to_unit(entry, value):
     if type(value) not in (int, float):
         return None
     low, high = scaled_range(entry)
+    value = min(entry["max"], max(entry["min"], value))
     value = log(value) if entry["log_uniform"] else value
     return (value - low) / (high - low)
 

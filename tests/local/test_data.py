@@ -100,6 +100,9 @@ class SubsetsTest(DataCase):
             (("--lca_splits_dir", "made", "--split", "3"), "made has no file A_split_3_sz_N.txt"),
             (("--y_data_file", "small.tsv"), "which the response file lacks")],
             *TOY, "--source", "A", workflow="lca")
+        self.write("made/XYZ_split_0_sz_2.txt", "0\n1\n")
+        self.assert_each_refused([(("--lca_splits_dir", "made"), "study 'XYZ' of --source")], *TOY,
+                                 workflow="lca")
 
     def test_subsets_are_found_by_their_names_also_those_of_blind_splits(self):
         os.makedirs("subsets")

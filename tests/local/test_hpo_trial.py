@@ -78,6 +78,12 @@ class VerdictTest(TrialCase):
                 self.assertEqual(trial["objectives"], objectives)
                 self.assertEqual(trial["objective"], sum(objectives) / len(objectives))
 
+    def test_a_metric_of_regression_that_train_does_not_write_is_made_of_its_predictions(self):
+        model = MODEL.replace('sys.exit(', 'open(inside("val_y_data_predicted.csv"), "w").write('
+                              '"auc_true,auc_pred\\n1,0.5\\n2,2\\n")\nsys.exit(')
+        self.write("model/m_train_improve.py", model)
+        self.assertEqual(self.trial(metric="mae")[1]["objective"], 0.25)
+
     def test_a_failed_trial_says_why(self):
         for number, (how, kind, part) in enumerate(FAILED, 1):
             with self.subTest(part):

@@ -6,7 +6,7 @@ import shutil
 import unittest
 from types import SimpleNamespace
 
-from stages.collect.csa import split_pair
+from stages.collect.csa import mean_std, split_pair
 from stages.collect.unlike import unlike_splits
 from stages.stats.generalization import by_pair, generalization_rows, rounded, std
 from core.task import Task
@@ -223,6 +223,10 @@ class NumbersTest(unittest.TestCase):
         for value, expected in [(0.12345, 0.1234), (2.00005, 2.0), (0.12355, 0.1236),
                                 (-1.23456, -1.2346), (1e300, 1e300)]:
             self.assertEqual(rounded(value), expected)
+
+    def test_a_spread_that_leaves_the_range_of_floats_stops_no_table(self):
+        self.assertEqual(std([1e300, -1e300]), float("inf"))
+        self.assertEqual(list(mean_std({("a", "b"): [1e300, -1e300]})), [("a", "b")])
 
     def test_one_value_has_no_standard_deviation_and_an_undefined_one_no_part_in_a_mean(self):
         self.assertEqual(repr(std([1.0])), "nan")

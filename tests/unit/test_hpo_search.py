@@ -108,6 +108,11 @@ class ProposalTest(unittest.TestCase):
             self.assertEqual(set(suggest(MIXED, [(other, 1.0), *history], 3, 13)),
                              {"learning_rate", "batch_size", "optimizer"})
 
+    def test_a_trial_outside_the_range_does_not_stop_a_search(self):
+        outside = [({"learning_rate": rate, "batch_size": 64, "optimizer": "sgd"}, 1.0)
+                   for rate in (0, -1, 1e9)]
+        self.assertEqual(set(suggest(MIXED, outside * 5, 1, 20)), set(outside[0][0]))
+
     def test_every_point_of_a_discrete_space_is_proposed_once_and_then_the_search_ends(self):
         for space, size in ((SMALL, 18), (CONSTANTS, 1), (NORM, 2)):
             for value in (1.0, None):
