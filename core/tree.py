@@ -77,7 +77,9 @@ class ResultsTree:
     """A results tree at `out`.
 
     launches, dry_launches   oldest first; nothing of a dry run was started by its launcher
-    tasks                    {name: Task} of the newest plan that names it, parents first
+    tasks                    {name: Task} of the newest plan that names it, parents first; of a dry
+                             run those that somebody ran, or all if they are its own and no launch
+                             came later
     plan                     plan.json of the newest launch (else of the newest dry run), else {}
     notes                    a sentence for each file that cannot be read
     """
@@ -114,9 +116,13 @@ class ResultsTree:
         tasks = {}
         for launch in self.launches:
             tasks.update((task.name, task) for task in launch.tasks)
+        newest = self.launches[-1].id if self.launches else ""
         for launch in self.dry_launches:        # somebody may have run its lines by hand
+            statuses = {task.name: self.status(task.name) for task in launch.tasks}
+            goes_on = launch.id > newest and any(status and status.launch == launch.id
+                                                 for status in statuses.values())
             for task in launch.tasks:
-                if task.name not in tasks and self.status(task.name) is not None:
+                if task.name not in tasks and (goes_on or statuses[task.name]):
                     tasks[task.name] = task
         return parents_first(tasks)
 

@@ -9,7 +9,7 @@
     state.json  who launches, and whether submitting has ended; rewritten whole
     slurm/      the scheduler's own output
 
-A dry run writes dry_plan.json instead of plan.json: nobody takes it for a launch.
+A dry run writes dry_plan.json instead of plan.json: it counts once somebody runs its lines.
 """
 import json
 import os
