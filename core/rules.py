@@ -11,12 +11,15 @@ so all three say the same of the same tree. A task is done if
   - each input is the attempt that it was made from.
 
 ml_data is an intermediate: deleted after use, it is made again only for a task that needs it, and
-that makes nothing else old. The tables are done if they are newer than every result and launch.
+that makes nothing else old. The tables are done if they are newer than every result and launch, and
+lack no result for a reason that is gone.
 """
 import os
 from typing import NamedTuple
 
+from core.errors import FileError
 from core.fingerprints import fingerprint, same_content
+from core.improve_files import read_table
 from core.task import SPLIT_FILES, absolute, changed_arguments
 from core.tree import size_of
 
@@ -52,6 +55,8 @@ def decide(tasks, tree, redo=None):
     for task in tasks:
         reason = (Reason("redo", "asked for with --redo") if task.stage == redo
                   else reason_of(task, tree, by_name, now))
+        if task.stage == "collect" and not reason:
+            reason = counts_again(tree, by_name, why)
         parent = next((name for name in task.parents if name in why and not why[name].rebuild
                        and not was_adopted_without(tree, task, name)), None)
         if reason or parent:
@@ -113,6 +118,19 @@ def newer_than_tables(tables, tree):
                if task.stage != "collect"}
     return next((name for name, result in results.items()
                  if result and result.state == "done" and result.written > tables.written), "")
+
+
+def counts_again(tree, by_name, why):
+    """Returns the Reason if the tables lack a result of the plan that was not valid then and is
+    now: somebody has restored what it was made from. why: of the tasks before the tables"""
+    try:
+        header, rows = read_table(tree.path("scores", "missing.csv"), ",")
+        lacking = [dict(zip(header, row)) for row in rows]
+    except FileError:
+        return None
+    back = next((row["task"] for row in lacking if row.get("state") in ("stale", "incomplete")
+                 and row.get("task") in by_name and row["task"] not in why), None)
+    return Reason("tables", f"{back} counts again") if back else None
 
 
 def benchmark_of(task, by_name):

@@ -217,6 +217,17 @@ class TablesTest(RulesCase):
         why = decide(self.tasks() + [task_of(collect, {})], ResultsTree(self.made.out))
         return {name: reason.text for name, reason in why.items()}
 
+    def test_tables_that_lack_a_result_as_stale_are_made_again_once_it_is_valid(self):
+        self.made.write("scores/stage_status.json", json.dumps({"state": "done", "launch": "L1"}))
+        for line, expected in ((f"{INFER},stale", {"scores": f"{INFER} counts again"}),
+                               (f"{INFER},undefined", {}), ("infer/X-Y/split_0,stale", {})):
+            self.made.write("scores/missing.csv", f"task,state\n{line}\n")
+            self.assertEqual(self.decide(), expected)
+        self.made.write("scores/missing.csv", f"task,state\n{INFER},stale\n")
+        self.made.change(INFER, arguments={"epochs": "9"})
+        self.assertNotIn("scores", [name for name, text in self.decide().items()
+                                    if "counts again" in text])
+
     def test_tables_are_made_again_after_a_newer_result_or_launch(self):
         self.made.write("scores/stage_status.json", json.dumps({"state": "done", "launch": "L1"}))
         self.assertEqual(self.decide(), {})
