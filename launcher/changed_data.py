@@ -9,7 +9,6 @@ import os
 
 from core.errors import Refusal
 from core.fingerprints import fingerprint, same_content, script_fingerprint
-from core.tree import Status
 from launcher.paths import MODEL_STAGES
 
 FOLDERS = ("y_data", "x_data")
@@ -49,13 +48,19 @@ def check(data, tasks, tree, options):
 
 def script_notes(tasks, tree):
     """Returns a sentence for each stage whose script is not the one that results were made with."""
-    notes = []
+    notes, made_by = [], {}     # task name -> fingerprint of the script
+    for status in filter(None, [tree.status(task.name) for task in tasks]):
+        if status.state == "done":      # ml_data may have been deleted, or made again, since
+            made_by.update((name, made.script_fingerprint)
+                           for name, made in status.made_from.items())
     for stage in MODEL_STAGES:
         own = [task for task in tasks if task.stage == stage]
         now = script_fingerprint(own[0].script) if own else ""
-        statuses = [tree.status(task.name) or Status("") for task in own]
-        old = sum(status.state == "done" and status.script_fingerprint not in ("", now)
-                  for status in statuses)
+        for task in own:
+            status = tree.status(task.name)
+            if status and status.state == "done":
+                made_by.setdefault(task.name, status.script_fingerprint)
+        old = sum(made_by.get(task.name, "") not in ("", now) for task in own)
         if now and old:
             notes.append(f"the {stage} script has changed since {old} of these ran; --redo {stage} "
                          "runs them again")

@@ -59,6 +59,10 @@ class ChangedFilesTest(IntegrityCase):
         self.assertEqual({row["task"] for row in self.table("missing.csv")},
                          {"infer/A-A/split_0", INFER})
         self.write("raw/splits/A_split_0_train.txt", whole)         # edited back
+        code, states = self.status()
+        self.assertEqual(code, 1)
+        self.assertEqual(states["scores"], ("not run", "infer/A-A/split_0 counts again"))
+        self.collect("out")
         self.assertEqual(self.status()[0], 0)
         shutil.rmtree(self.path("out/ml_data"))
         self.write("raw/splits/A_split_0_train.txt", "0\n1\n")
@@ -84,6 +88,10 @@ class ChangedFilesTest(IntegrityCase):
         self.assertEqual(names, [])
         self.assertIn("the train script has changed since 4 of these ran; --redo train runs them "
                       "again", ended.out)
+        shutil.rmtree(self.path("out/ml_data"))     # deleted after use
+        self.append("model/toy_preprocess_improve.py", "# another line\n")
+        self.assertIn("the preprocess script has changed since 8 of these ran",
+                      self.again("--model_dir", "model")[0].out)
 
     def test_an_environment_that_changed_between_launches_is_a_note(self):
         path, = glob.glob(self.path("out/launches/*/environment.*.json"))
