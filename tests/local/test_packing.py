@@ -79,7 +79,7 @@ class RowsTest(CampaignCase):
         self.assertEqual(ended.code, 0, ended)
         first = [row[2] for row in self.starts() if "split_0" in row[2]]
         self.assertEqual(first, [f"A/{kind}/split_0/sz_{size}"
-                                 for kind in ("ml_data", "models", "infer") for size in (3, 5)])
+                                 for size in (3, 5) for kind in ("ml_data", "models", "infer")])
 
     def test_a_search_has_no_rows(self):
         self.assert_refused(self.run_toy("--fuse", workflow="hpo"),
