@@ -256,14 +256,16 @@ def problems(states):
     groups, lines, bad = {}, [], [state for state in states if state.state in BAD]
     # A collector that found no score fails for the reasons that are named beside it.
     for state in [state for state in bad if state.stage != "collect"] or bad:
-        cause = state.state, state.stage, NUMBER.sub("N", state.reason)
+        reason = state.reason.replace(state.name, "")   # in a path
+        cause = state.state, state.stage, NUMBER.sub("N", reason)
         groups.setdefault(cause, []).append(state)
     for first, *others in groups.values():
         more = f" and {len(others)} more" if others else ""
         ran = f"attempt {first.attempt} on {first.host}" if first.attempt else "never started"
         log = f"; log: {first.log}" if first.log else ""
         lines.append(f"{first.state}: {first.name}{more}: {first.reason} ({ran}){log}")
-        lines += [f"    {line}" for line in tail(first.log, 5) if line not in first.reason]
+        lines += [f"    {line}" for line in tail(first.log, 5)
+                  if line not in first.reason and not line.startswith("=== ")]   # the header
     followers = sum(state.reason_kind in BEHIND for state in states)
     if followers:
         lines.append(f"{plural(followers, 'task')} did not run because a parent failed")

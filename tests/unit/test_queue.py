@@ -196,6 +196,13 @@ class SurveyTest(QueueCase):
             self.assertEqual(status.summary_of_failures(states).splitlines(),
                              [wanted, status.WAY_ON])
         self.assertEqual(status.summary_of_failures([failed[0]._replace(state="done")]), "")
+        full = [each._replace(reason=f"/o/{each.name}/x: cannot be written") for each in failed]
+        self.assertIn("models/A/split_0 and 2 more", status.summary_of_failures(full))
+
+    def test_the_header_that_the_runner_writes_is_no_end_of_a_log(self):
+        self.write("log.txt", "=== attempt 1 at noon\n===  none x.py\nit broke\n")
+        state = status.State("t", "train", "failed", "", "r", "", 1, "n", self.path("log.txt"))
+        self.assertEqual(status.problems([state]).splitlines()[1:], ["    it broke"])
 
 
 class ShowTest(QueueCase):
@@ -214,7 +221,7 @@ class ShowTest(QueueCase):
         code, lines = self.show()
         self.assertEqual((code, lines[7:]), (1, [
             f"failed: ml: exit code 3 (attempt 2 on n1); log: {self.path('out/ml/log.txt')}",
-            "    === attempt 1", "    last words",
+            "    last words",
             "3 tasks did not run because a parent failed", "",
             f"{status.WAY_ON} (its text is in launches/*/plan.json)"]))
 
