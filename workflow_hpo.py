@@ -65,7 +65,7 @@ def metric(text):
 
 OPTIONS = [
     command_line.option("hyperparameter_file=JSON", "search space (MODEL_hyperparameters.json)"),
-    command_line.option("max_evals", "trials per source (20)", type=command_line.positive,
+    command_line.option("max_evals trials", "trials per source (20)", type=command_line.positive,
                         default=20),
     command_line.option("val_metric val_loss=NAME", "objective in val_scores.json; NAME:higher or "
                         "NAME:lower for one of your own (mse)", type=metric,
@@ -95,38 +95,29 @@ def plan(options, data):
     trials = min(options.max_evals, space.space_size(entries))
     if trials < options.max_evals:
         notes += ["the search space has only {}".format(plural(trials, "point"))]
-    tasks, once, used = [], {}, []
+    tasks, files, once = [], {}, {}
     for position, source in enumerate(sources):
         splits = benchmark.choose_splits(options.split, source, data)
-        used += [(source, split) for split in splits]
-        rows = [Row(index, source, source, split) for index, split in enumerate(splits)]
-        tasks += [preprocess(row, position, options, data) for row in rows]
-        tasks += [trial(number, position, source, splits, options)
-                  for number in range(trials)]
+        files.update(benchmark.merged_files(data, [(source, split) for split in splits]))
+        ml_data = ["{}/ml_data/split_{}".format(source, split) for split in splits]
+        for index, (split, name) in enumerate(zip(splits, ml_data)):
+            parts = [benchmark.part_file(data, source, split, part)
+                     for part in ("train", "val", "test")]
+            tasks.append(improve_stages.preprocess(
+                options, data, Row(index, source, source, split),
+                "preprocess_{}".format(position), name, parts))
+        tasks += [trial(number, position, source, ml_data, options) for number in range(trials)]
         once.update(study_file(options, source, splits, entries))
-    return Plan(tasks, benchmark.merged_files(data, used), notes, once)
+    return Plan(tasks, files, notes, once)
 
 
-def preprocess(row, position, options, data):
-    """One task: the data of a split. A search looks at the validation part only."""
-    parts = [benchmark.part_file(data, row.source, row.split, part)
-             for part in ("train", "val", "test")]
-    return improve_stages.preprocess(options, data, row, "preprocess_{}".format(position),
-                                     ml_data_name(row.source, row.split), parts)
-
-
-def trial(number, position, source, splits, options):
+def trial(number, position, source, ml_data, options):
     """One task: a trial that trains on every split. Trial k is array element k."""
     name = "{}/trials/{:04d}".format(source, number)
-    ml_data = [ml_data_name(source, split) for split in splits]
     arguments = {"study": source + "/study.json", "train_script": model_script(options, "train"),
                  "input_dir": ml_data[0] if len(ml_data) == 1 else ml_data, "output_dir": name}
     return Task(name, "trial", options.env, HPO_TRIAL, arguments, tuple(ml_data), source,
                 labels={"trial": number}, array="trial_{}".format(position), index=number)
-
-
-def ml_data_name(source, split):
-    return "{}/ml_data/split_{}".format(source, split)
 
 
 # ---- the space and the study
@@ -137,13 +128,9 @@ def read_space(options):
     It is in --hyperparameter_file, else IMPROVE's file beside the INI file, else the model's own.
     """
     folder = os.path.dirname(options.config_file or "")
-    places = (options.hyperparameter_file or "", folder and os.path.join(folder, IMPROVES_SPACE),
-              os.path.join(options.model_dir, options.model + "_hyperparameters.json"))
-    path = next(filter(os.path.isfile, places), None)
-    if path is None:
-        raise Refusal("there is no search space {}".format(places[-1]),
-                      "--hyperparameter_file with the space of this model")
-    return space.read_space(path, list(train_args(options)))
+    own = os.path.join(options.model_dir, options.model + "_hyperparameters.json")
+    places = options.hyperparameter_file or "", folder and os.path.join(folder, IMPROVES_SPACE)
+    return space.read_space(next(filter(os.path.isfile, places), own), list(train_args(options)))
 
 
 def train_args(options):
@@ -152,13 +139,9 @@ def train_args(options):
     return dict(shared, **options.train_args)
 
 
-def train_args_of_trials(options):
-    """The same and, for --check, each parameter with its choices, or its bounds and default."""
-    found = train_args(options)
-    for entry in read_space(options):
-        values = entry.get("choices") or [entry[key] for key in ("min", "default", "max")]
-        found[entry["name"]] = list(map(str, values))
-    return found
+def train_names_of_trials(options):
+    """The names of these and of the parameters of the space, for --check."""
+    return list(train_args(options)) + [entry["name"] for entry in read_space(options)]
 
 
 def study_file(options, source, splits, entries):
@@ -169,40 +152,33 @@ def study_file(options, source, splits, entries):
              "preprocess_args": argument_list(options.preprocess_args, options.output_dir),
              "train_args": argument_list(train_args(options), options.output_dir),
              "space": entries}
-    name = source + "/study.json"
-    path = os.path.join(options.output_dir, name)
+    directory = os.path.join(options.output_dir, source)
+    path = os.path.join(directory, "study.json")
     if not os.path.lexists(path):
-        return {name: json.dumps(study, indent=1) + "\n"}
+        return {source + "/study.json": json.dumps(study, indent=1) + "\n"}
     differ = differences(path, study)
     if differ:
         raise Refusal(
             "{} is of another search: {}".format(path, "; ".join(differ)),
             "choose another --output_dir, or give the arguments that the study was started with; "
-            "rm -r {} forgets its trials".format(shlex.quote(os.path.dirname(path))))
+            "rm -r {} forgets its trials".format(shlex.quote(directory)))
     return {}
 
 
 def differences(path, study):
     """['val_metric: mse -> r2'] between the study in a file and another; [] if they are equal."""
     try:
-        old, new = flat(read_json(path)), flat(study)
+        old = read_json(path)
         old.setdefault("train_args", old.get("train_words"))    # its name until November 2026
-    except (FileError, KeyError, TypeError, ValueError):
+    except (FileError, AttributeError):
         return ["it is malformed"]
-    return ["{}: {} -> {}".format(key, old.get(key), new[key])
-            for key in new if old.get(key) != new[key]]
-
-
-def flat(study):
-    """The dict of a study with each parameter of its space as a key of its own."""
-    found = dict(study, space=[entry["name"] for entry in study["space"]])
-    found.update(("space: " + entry["name"], entry) for entry in study["space"])
-    return found
+    return [key if key == "space" else "{}: {} -> {}".format(key, old.get(key), study[key])
+            for key in study if old.get(key) != study[key]]
 
 
 def main(argv=None):
     """Runs the search; returns the exit code."""
-    workflow = launch.Workflow("hpo", STAGES, parser, plan, train_args_of_trials)
+    workflow = launch.Workflow("hpo", STAGES, parser, plan, train_names_of_trials)
     return launch.main(workflow, argv)
 
 

@@ -39,12 +39,11 @@ STAGES = ("preprocess", "train", "infer")
 MIN_SIZE = 128   # rows; IMPROVE's own default
 SMALLEST = 2     # rows; one leaves nothing to learn from
 OPTIONS = [
-    command_line.option("lc_sizes", "number of sizes (10)", type=command_line.positive, default=10),
+    command_line.option("lc_sizes", "number of sizes, each the same factor larger (10)",
+                        type=command_line.positive, default=10),
     command_line.option("min_size", "smallest size (128 rows; an eighth of a small study)",
                         type=command_line.positive),
     command_line.option("max_size", "largest size (all rows)", type=command_line.positive),
-    command_line.option("lc_step_scale", "equal factors, equal steps, or powers (log)",
-                        choices=subsets.SCALES, default="log"),
     command_line.many("lc_sizes_arr", "these sizes and no others", type=command_line.positives),
     command_line.option("lca_splits_dir=DIR", "subsets of IMPROVE's generator"),
     command_line.HYPERPARAMETERS_FILE,
@@ -84,7 +83,6 @@ def tasks_of(row, path, options, data):
 def made_subsets(options, data):
     """Nested subsets of every training split, written into OUT/lca_splits/seed_N/."""
     paths, files = {}, {}
-    known = subsets.responses(data.response_file, options.y_col_name)
     sources, notes = benchmark.choose_sources(options, data)
     for source in sources:
         # Sizes come from all splits of a study, so that they do not depend on the splits chosen.
@@ -92,8 +90,6 @@ def made_subsets(options, data):
                 for split in benchmark.choose_splits(None, source, data)}
         steps = steps_of(options, source, min(map(len, rows.values())))
         for split in benchmark.choose_splits(options.split, source, data):
-            subsets.check_ids(rows[split], known,
-                              benchmark.part_file(data, source, split, "train"))
             order = subsets.shuffled(rows[split], options.seed, source, split)
             if not (options.max_size or options.lc_sizes_arr):
                 steps[-1] = len(order)      # the whole split; some have a row more than others
@@ -107,21 +103,19 @@ def made_subsets(options, data):
 
 def steps_of(options, source, count):
     """The sizes for a study whose training splits have so many rows (or one more)."""
-    given, largest = options.lc_sizes_arr, min(options.max_size or count, count)
+    largest = min(options.max_size or count, count)
     smallest = options.min_size or (
         MIN_SIZE if MIN_SIZE <= largest // 2 else max(SMALLEST, largest // 8))
-    for size in given or [options.max_size or 0, smallest]:
-        if size > largest:
-            raise Refusal("a size of {} rows is more than the {} of {} or --max_size".format(
-                size, largest, source), "sizes of {} or less".format(largest))
-    return sorted(given or subsets.sizes(smallest, largest, options.lc_sizes,
-                                         options.lc_step_scale))
+    asked = max(options.lc_sizes_arr or [options.max_size or 0, smallest])
+    if asked > largest:
+        raise Refusal("a size of {} rows is more than the {} of {} or --max_size".format(
+            asked, largest, source), "sizes of {} or less".format(largest))
+    return sorted(options.lc_sizes_arr or subsets.sizes(smallest, largest, options.lc_sizes))
 
 
 def existing_subsets(options, data):
-    """The subsets in --lca_splits_dir, checked."""
+    """The subsets in --lca_splits_dir."""
     found, paths = subsets.find_subset_files(options.lca_splits_dir), {}
-    known = subsets.responses(data.response_file, options.y_col_name)
     for source in options.source or sorted({source for source, _, _ in found}):
         benchmark.choose_studies(benchmark.members_of(source, data), data, "--source")
         for split in options.split or ["K"]:    # K: any split
@@ -131,8 +125,6 @@ def existing_subsets(options, data):
                 raise Refusal("{} has no file {}_split_{}_sz_N.txt".format(
                     options.lca_splits_dir, source, split), "--source and --split of its files")
             paths.update(own)
-    for path in paths.values():
-        subsets.check_ids(subsets.read_ids(path), known, path)
     return paths, {}, []
 
 

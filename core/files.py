@@ -1,10 +1,10 @@
 """files: opens and replaces files; whatever goes wrong is a FileError of one sentence.
 
-    with reading(path), open(path) as file: ...        what a bad file makes Python raise ->
-    FileError
+    with reading(path), open(path) as file: ...        a bad file raises FileError
     with whole_file(path) as file: ...                 the file is there when all of it is written
 """
 import csv
+import functools
 import gc
 import json
 import os
@@ -64,8 +64,7 @@ def write_whole(path, text):
 
 
 def on_disk(name):
-    """Returns a name as the file functions want it; under LANG=C old Pythons take bytes for
-    ASCII."""
+    """Returns a name as file functions want it; under LANG=C old Pythons take bytes for ASCII."""
     return os.fsdecode(name.encode("utf-8", "surrogateescape"))
 
 
@@ -80,19 +79,14 @@ def exists(path):
         raise FileError(f"{path}: cannot be read ({error.strerror or error})")
 
 
-def read_json(path, largest=LARGEST_JSON, **hooks):
-    """Returns what a JSON file of at most `largest` bytes holds, whatever that is; FileError if it
-    is no JSON.
-
-    hooks: those of json.loads.
-    """
+def read_json(path, largest=LARGEST_JSON):
+    """Returns what a JSON file of at most `largest` bytes holds; FileError if it is no JSON."""
     with reading(path), open(path, "rb") as file:
         data = file.read(largest + 1)
         if len(data) > largest:
             raise FileError(f"{path}: is too large")
         try:
-            return json.loads(data.decode("utf-8-sig", "surrogateescape"),
-                              **dict({"parse_int": _integer}, **hooks))
+            return json.loads(data.decode("utf-8-sig", "surrogateescape"), parse_int=_integer)
         except RecursionError:
             raise FileError(f"{path}: is nested too deeply")
         except ValueError as error:
@@ -104,37 +98,28 @@ def _integer(digits):
 
 
 def side_by_side(function, jobs, sizes):
-    """Returns [function(job) for job in jobs], in order. sizes: how many bytes each reads."""
+    """Returns [function(job) for job in jobs]. sizes: how many bytes each reads."""
     processes = min(cores(), MOST_PROCESSES, len(jobs))
     if processes > 1 and sum(sizes) > FEW_BYTES:
-        # The largest first: the processes end at nearly the same time
-        order = sorted(range(len(jobs)), key=lambda at: -sizes[at])
-        found = _in_processes(processes, [(function, jobs[at]) for at in order])
-        if found is not None:
-            return [result for _, result in sorted(zip(order, found), key=lambda pair: pair[0])]
+        # here: each task's runner imports this file, and the pool takes half of that time
+        from concurrent.futures import ProcessPoolExecutor
+        from concurrent.futures.process import BrokenProcessPool
+        try:
+            with ProcessPoolExecutor(processes) as pool:
+                return list(pool.map(functools.partial(_work, function), jobs))
+        except (BrokenProcessPool, OSError, ImportError, NotImplementedError):
+            pass            # a worker was out of memory, or there are no semaphores
     return list(map(function, jobs))
 
 
-def _in_processes(processes, pairs):
-    """Returns [function(job)] of (function, job) pairs; None if this machine cannot do it."""
-    # here: each task's runner imports this file, and the pool takes half of that time
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-    try:
-        with ProcessPoolExecutor(processes) as pool:
-            return list(pool.map(_work, pairs))
-    except (BrokenProcessPool, OSError, ImportError, NotImplementedError):
-        return None         # a worker was out of memory, or there are no semaphores
-
-
-def _work(pair):
+def _work(function, job):
     signal.signal(signal.SIGINT, signal.SIG_IGN)    # ^C is the parent's to answer
     gc.disable()            # nothing here is circular; it takes a tenth of the time
-    function, job = pair
     return function(job)
 
 
 def cores():
+    """Returns how many cores this process may use."""
     try:
         return len(os.sched_getaffinity(0))     # what Slurm gave, not what the node has
     except AttributeError:
@@ -145,5 +130,5 @@ def size_of(path):
     """Returns the bytes of a file, 0 if there is none."""
     try:
         return os.path.getsize(path)
-    except OSError:
+    except (OSError, ValueError):       # a malformed status may name anything
         return 0

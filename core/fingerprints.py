@@ -10,8 +10,7 @@ LARGEST = 64 * 1000 * 1000      # bytes
 
 
 def fingerprint(path, known=None):
-    """Returns the fingerprint of a file now; known: an earlier one, whose CRC-32 is taken if it
-    fits."""
+    """Returns a file's fingerprint; known: an earlier one, whose CRC-32 is taken if it fits."""
     try:
         found = os.stat(path)
         if is_fingerprint(known) and known[:2] == [found.st_size, found.st_mtime_ns]:
@@ -32,8 +31,7 @@ def checksum(path):
 
 
 def same_content(one, other):
-    """Whether two fingerprints are of the same content; a file of which nothing is known counts as
-    it is."""
+    """Says whether two fingerprints are of one content; so they are if one of them is unknown."""
     if not (is_fingerprint(one) and is_fingerprint(other)) or one[:2] == other[:2]:
         return True
     return one[0] == other[0] and one[2] is not None and one[2] == other[2]

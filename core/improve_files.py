@@ -7,14 +7,11 @@
     *_scores.json                name -> number                 read_scores, write_scores
     param_log_file.txt           name: value                    write_parameters
 
-Examples:
-    predictions = read_predictions("infer/gCSI-CCLE/split_0/test_y_data_predicted.csv")
-    scores, notes = read_scores("models/gCSI/split_0/val_scores.json")
-
 Whatever a file contains, a reader returns its content or raises FileError. A writer leaves a whole
 file or the old one, never half a file.
 """
 import csv
+import functools
 import json
 import math
 import os
@@ -48,17 +45,14 @@ class Predictions(NamedTuple):
     pred: list
     drugs: Optional[list]
     cells: Optional[list]
-    y_col_name: str         # of the response
+    y_col_name: str
 
 
 # ---- splits
 
 def read_split(path):
-    """Returns the 0-based row numbers of a split file, in the file's order.
-
-    One number a line. Windows line ends, blank lines and a missing final newline are accepted; any
-    other line is a FileError that names it.
-    """
+    """Returns the 0-based row numbers of a split file, one a line, in the file's order; FileError
+    names a line that is neither a number nor blank."""
     with reading(path), open(path, encoding="utf-8-sig") as file:
         lines = [line.strip() for line in file]
     for number, line in enumerate(lines, 1):
@@ -75,11 +69,8 @@ def _shown(text):
 # ---- tables
 
 def read_table(path, delimiter):
-    """Returns (header, rows): a list of names and an iterator over lists of texts.
-
-    Empty lines are skipped. A row of another width than the header is a FileError, raised when the
-    iterator reaches it.
-    """
+    """Returns (header, rows): a list of names and an iterator over lists of texts, without empty
+    lines. A row of another width is a FileError when the iterator reaches it."""
     rows = _table_rows(path, delimiter)
     return next(rows), rows
 
@@ -100,10 +91,8 @@ def _table_rows(path, delimiter):
 
 
 def response_rows(path, wanted):
-    """Yields (number, row of texts) of the rows of response.tsv whose number is in `wanted`.
-
-    Numbers are those of the column split_id, which IMPROVE's development library has, else of rows.
-    """
+    """Yields (number, row of texts) of the rows of response.tsv whose number is in `wanted`: that
+    in the column split_id, which IMPROVE's development library writes, else the row's place."""
     header, rows = read_table(path, "\t")
     place = header.index(ID_COLUMN) if ID_COLUMN in header else None
     for number, row in enumerate(rows):
@@ -113,75 +102,58 @@ def response_rows(path, wanted):
             yield number, row
 
 
-class _Converted(dict):
-    """Texts of a column -> values. Equal texts are converted once and become one object, which
-    saves memory and makes later look-ups faster."""
-
-    def __init__(self, convert):
-        super().__init__()
-        self.convert = convert
-
-    def __missing__(self, text):
-        self[text] = self.convert(text)
-        return self[text]
-
-
 def finite_number(text):
     """Returns a text as float, None if it is not a finite number."""
-    try:
-        number = float(text)
-    except ValueError:
+    value = _number(text)
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _number(value):
+    try:    # float() reads "1_0" as ten, which no writer of numbers means
+        return None if "_" in str(value) else float(value)
+    except (TypeError, ValueError):
         return None
-    # float() reads "1_0" as ten, which no writer of numbers means
-    return number if math.isfinite(number) and "_" not in text else None
 
 
-def read_columns(path, header, converters):
-    """Returns the columns of a comma-separated table that `converters` names, one list each.
-
-    header: of the table; converters: {name: function(text) -> value}, names that it has once.
-    FileError: a row of another width.
-    """
+def _columns(path, header, names):
+    """Returns the columns `names` of a comma-separated table with that header, a list of texts
+    each. FileError: a row of another width."""
     with reading(path), open(path, encoding="utf-8-sig") as file:
         text = file.read()
     # In half of the time of the csv module, as the collector reads hundreds of files of 100,000
     # rows: of each line its fields, then a line end. Otherwise the csv module reads the table: a
     # quote may hide a comma, and it knows the line of a row of another width.
-    step = len(header) + 1
+    step, places = len(header) + 1, list(map(header.index, names))
     fields = (text.rstrip("\n") + "\n").replace("\n", ",\n,").split(",")
-    ends = fields[len(header)::step]
-    if '"' in text or len(fields) != len(ends) * step + 1 or set(ends) != {"\n"}:
-        fields, step = [header, *read_table(path, ",")[1]], 1
-    places = list(map(header.index, converters))
-    texts = ([row[place] for row in fields[1:]] if step == 1 else fields[step + place:-1:step]
-             for place in places)
-    return [list(map(_Converted(convert).__getitem__, column))
-            for convert, column in zip(converters.values(), texts)]
+    if '"' in text or len(fields) % step != 1 or set(fields[len(header)::step]) != {"\n"}:
+        rows = list(read_table(path, ",")[1])
+        return [[row[place] for row in rows] for place in places]
+    return [fields[step + place:-1:step] for place in places]
+
+
+def _converted(column, convert=str):
+    """Returns a column's values; equal ones are converted once and become one object, which saves
+    memory and makes later look-ups faster."""
+    return list(map(functools.lru_cache(maxsize=None)(convert), column))
 
 
 # ---- responses and predictions
 
 def read_responses(path, y_col_name, all_rows=False):
     """Returns the Responses of a *_y_data.csv file; rows without a response are skipped.
-
-    FileError: no drugs, cell lines or responses; with all_rows, a row without a response.
-    """
+    FileError: no drugs, cell lines or responses; with all_rows, a row without a response."""
     header = read_table(path, ",")[0]
-    names = _response_columns(path, header, y_col_name)
-    converters = dict(dict.fromkeys(names, str), **{y_col_name: finite_number})
-    columns = read_columns(path, header, converters)
-    if all_rows and None in columns[-1]:
-        raise FileError(f"{path}: some rows have no number as {y_col_name}")
-    return _responses(path, y_col_name, columns)
+    columns = _columns(path, header, _response_columns(path, header, y_col_name))
+    return _responses(path, y_col_name, columns, all_rows)
 
 
-def read_benchmark_responses(path, rows, y_col_name):
-    """Returns the Responses of those rows of response.tsv that are in `rows`, a set of numbers."""
+def read_benchmark_responses(path, split, y_col_name):
+    """Returns the Responses of those rows of response.tsv that a split file names."""
+    rows = set(read_split(split))
     header = read_table(path, "\t")[0]
     places = list(map(header.index, _response_columns(path, header, y_col_name)))
-    columns = [[row[place] for place in places] for _, row in response_rows(path, rows)]
-    *names, values = zip(*columns) if columns else [[] for _ in places]
-    return _responses(path, y_col_name, [*names, list(map(finite_number, values))])
+    chosen = [[row[place] for place in places] for _, row in response_rows(path, rows)]
+    return _responses(path, y_col_name, list(zip(*chosen)) or [()] * len(places))
 
 
 def _response_columns(path, header, y_col_name):
@@ -192,38 +164,42 @@ def _response_columns(path, header, y_col_name):
     return [*names, y_col_name]
 
 
-def _responses(path, y_col_name, columns):
-    *drugs, cells, values = columns
+def _responses(path, y_col_name, columns, all_rows=False):
+    *drugs, cells, texts = columns
+    values = _converted(texts, finite_number)
     kept = [value is not None for value in values]
+    if all_rows and not all(kept):
+        raise FileError(f"{path}: some rows have no number as {y_col_name}")
     if not any(kept):
         raise FileError(f"{path}: no row has a {y_col_name}")
     return Responses(*(list(compress(column, kept)) for column in (
-        _treatments(drugs), cells, values)))
+        _treatments(drugs), _converted(cells), values)))
 
 
 def read_predictions(path, y_col_name=None, ids=False):
-    """Returns the Predictions of a *_y_data_predicted.csv file.
+    """Returns the Predictions of a *_y_data_predicted.csv file; drugs and cells are None without
+    `ids` or if the file does not have them.
 
-    true, pred: lists of one float a row; drugs, cells: lists of identifiers as long, None without
-    `ids` or if the file does not have them. Columns are found by name: {y}_true and {y}_pred (y is
-    the header's only such pair if `y_col_name` is None), and those of IDENTIFIERS.
-    FileError: no such columns, no rows, a value that is not a finite number.
+    Columns are found by name: {y}_true and {y}_pred (y is the header's only such pair if
+    `y_col_name` is None), and those of IDENTIFIERS. FileError: no such columns, no rows, a value
+    that is not a finite number.
     """
     header = read_table(path, ",")[0]
     y_col_name = _predicted_name(path, header, y_col_name)
-    numbers = [f"{y_col_name}_true", f"{y_col_name}_pred"]
     names = identifiers(header) if ids else ()
-    converters = dict(dict.fromkeys(numbers, finite_number), **dict.fromkeys(names, str))
-    true, pred, *named = read_columns(path, header, converters)
+    *columns, true, pred = _columns(path, header,
+                                    [*names, f"{y_col_name}_true", f"{y_col_name}_pred"])
     if not true:
         raise FileError(f"{path}: holds no predictions, only a header")
-    for name, values in zip(numbers, (true, pred)):
-        if None in values:
-            row = values.index(None)
-            text = list(read_table(path, ",")[1])[row][header.index(name)]
-            raise FileError(f"{path}: {_shown(text)} in row {row + 1} is not a finite number")
-    drugs, cells = (_treatments(named[:-1]), named[-1]) if names else (None, None)
-    return Predictions(true, pred, drugs, cells, y_col_name)
+    numbers = []
+    for texts in (true, pred):
+        numbers.append(_converted(texts, finite_number))
+        if None in numbers[-1]:
+            row = numbers[-1].index(None)
+            raise FileError(f"{path}: {_shown(texts[row])} in row {row + 1} is not a finite number")
+    *drugs, cells = columns or [None]
+    return Predictions(*numbers, _treatments(drugs) if names else None,
+                       _converted(cells) if names else None, y_col_name)
 
 
 def identifiers(header):
@@ -235,9 +211,8 @@ def identifiers(header):
 def _treatments(columns):
     """Returns the drug of each row; two drugs in either order are one treatment."""
     if len(columns) == 1:
-        return columns[0]
-    names = {pair: " + ".join(sorted(pair)) for pair in set(zip(*columns))}
-    return [names[pair] for pair in zip(*columns)]
+        return _converted(columns[0])
+    return _converted(list(zip(*columns)), lambda pair: " + ".join(sorted(pair)))
 
 
 def _predicted_name(path, header, wanted):
@@ -253,46 +228,38 @@ def _predicted_name(path, header, wanted):
 
 
 def write_predictions(path, header, rows, y_col_name, true, pred):
-    """Writes the response columns plus {y}_true and {y}_pred, rounded to 4 decimals.
-
-    header: the response columns' names; rows: their values, lists of texts; true, pred: one number
-    a row.
-    """
+    """Writes response columns (header: their names; rows: lists of texts) plus {y}_true and
+    {y}_pred, one number a row, rounded to 4 decimals."""
     with whole_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(list(header) + [f"{y_col_name}_true", f"{y_col_name}_pred"])
-        writer.writerows(list(row) + [round(t, 4), round(p, 4)]
-                         for row, t, p in zip(rows, true, pred))
+        writer.writerow([*header, f"{y_col_name}_true", f"{y_col_name}_pred"])
+        writer.writerows([*row, round(t, 4), round(p, 4)] for row, t, p in zip(rows, true, pred))
 
 
 # ---- scores
 
 def read_scores(path):
     """Returns (scores, notes) of a score file: a dict of metric -> float, and a sentence for each
-    value that is ignored.
+    value that is ignored, as it is no number, neither as JSON nor as text.
 
-    Numbers count, also those written as text. null, NaN and infinity are a missing value of that
-    metric, nan in the dict. Other values are ignored. FileError: not a JSON object, over 1 MB.
+    null, NaN and infinity are a missing value of that metric, nan in the dict. FileError: not a
+    JSON object, over 1 MB.
     """
-    # parse_int: a number of 10,000 digits is inf as a float, an error or slow as an int
-    content = read_json(path, LARGEST_SCORES, parse_int=float)
+    content = read_json(path, LARGEST_SCORES)
     if not isinstance(content, dict):
         raise FileError(f"{path}: is not an object of names and numbers")
-    found = {name: _score(value) for name, value in content.items()}
-    return ({name: score for name, score in found.items() if score is not None},
-            [f"{_shown(name)} in {os.path.basename(path)} is not a number and is ignored"
-             for name, score in found.items() if score is None])
+    scores = {name: _score(value) for name, value in content.items()}
+    ignored = [name for name, score in scores.items() if score is None]
+    for name in ignored:
+        del scores[name]
+    return scores, [f"{_shown(name)} in {os.path.basename(path)} is not a number and is ignored"
+                    for name in ignored]
 
 
 def _score(value):
     """Returns a value of a score file as float, nan if it is missing, None if it is no number."""
-    if isinstance(value, bool) or "_" in str(value):
-        return None
-    try:
-        value = math.nan if value is None else float(value)
-    except (TypeError, ValueError):
-        return None
-    return value if math.isfinite(value) else math.nan
+    found = math.nan if value is None else None if isinstance(value, bool) else _number(value)
+    return math.nan if found is not None and math.isinf(found) else found
 
 
 def has_finite_score(scores):
@@ -309,10 +276,8 @@ def write_scores(path, scores):
 # ---- parameters
 
 def write_parameters(output_dir, parameters):
-    """Creates `output_dir` and writes param_log_file.txt, one `name: value` a line.
-
-    parameters: dict. IMPROVE's stages do so before any work.
-    """
+    """Creates `output_dir` and writes the dict `parameters` to param_log_file.txt, one a line, as
+    IMPROVE's stages do before any work."""
     try:
         os.makedirs(output_dir, exist_ok=True)
     except OSError as error:

@@ -2,10 +2,6 @@
 
     true, pred -> regression_scores -> {mse, rmse, mae, pcc, scc, r2}
 
-Examples:
-    scores = regression_scores(predictions.true, predictions.pred)
-    best = min(values) if lower_is_better("mse") else max(values)
-
 Sums are math.fsum over differences from the mean: exact to the last bit, and the same under every
 Python (sum() of floats changed in Python 3.12).
 """
@@ -27,11 +23,8 @@ OF_CLASSES = dict.fromkeys(
 
 
 def direction(name):
-    """Returns 'lower' or 'higher', whichever value of a metric is better; None if it is not known.
-
-    A name may carry its direction, as in gain:higher; of names that end in loss or error, lower is
-    better.
-    """
+    """Returns which value of a metric is better, 'lower' (also if its name ends in loss or error)
+    or 'higher'; None if it is not known. A name may carry its direction, as in gain:higher."""
     start, _, given = name.rpartition(":")
     if start and given in ("lower", "higher"):
         return given
@@ -55,11 +48,11 @@ def in_order(names):
 
 
 def regression_scores(true, pred):
-    """Returns a dict of the six METRICS, in their order, as floats.
+    """Returns a dict of the six METRICS of two lists of numbers, in their order, as floats.
 
-    true, pred: lists of numbers of equal length. nan if undefined: all six without rows or with a
-    nan among the values; correlations and r2 below two rows; correlations of constants; r2 of a
-    constant truth. ValueError: different lengths.
+    nan if undefined: all six without rows or with a nan among the values; correlations and r2 below
+    two rows, or out of the range of floats; correlations of constants; r2 of a constant truth.
+    ValueError: different lengths.
     """
     if len(true) != len(pred):
         raise ValueError(f"{len(true)} true values but {len(pred)} predictions")
@@ -114,19 +107,9 @@ def deviations(values):
 def _cosine(dx, dy):
     """Returns the correlation of two lists of deviations."""
     product = squares(dx) * squares(dy)
-    if not 1e-200 < product < 1e200:    # squares that left the range of floats, or nearly so
-        dx, dy = _scaled(dx), _scaled(dy)
-        product = squares(dx) * squares(dy)
-    if not product > 0:
+    if not 0 < product < math.inf:      # constant, or out of the range of floats
         return math.nan
-    # nan, as an infinite value gives it, stays nan in this order
     return min(max(total(map(mul, dx, dy)) / math.sqrt(product), -1.0), 1.0)
-
-
-def _scaled(numbers):
-    """Returns deviations divided by the largest, so that no square overflows."""
-    largest = max(map(abs, numbers), default=0) or 1
-    return [number / largest for number in numbers]
 
 
 def squares(values):

@@ -11,31 +11,24 @@ import re
 TRUE, FALSE = ("yes", "true", "t", "y", "1"), ("no", "false", "f", "n", "0")    # as its str2bool
 # 'NAME': True in a dict (improvelib 0.1.0), or a line NAME: True (our baseline)
 SWITCH = re.compile(r"""(?:^|['"])(\w+)['"]?: (True|False)(?=[,}\s]|$)""", re.MULTILINE)
+OPPOSITE = {"True": FALSE, "False": TRUE}
 LARGEST = 1 << 20   # bytes
 
 
 def used_otherwise(directory, arguments):
     """Returns [(option, given, used)] of the true/false options that a stage took for the opposite.
 
-    directory: --output_dir of the stage, from which the caller removed any param_log_file.txt of
-    an earlier attempt; arguments: {option without --: value}. [] if the stage left no such file.
+    directory: --output_dir of the stage, without a param_log_file.txt of an earlier attempt;
+    arguments: {option without --: value}
     """
-    used = switches_used(os.path.join(directory, "param_log_file.txt"))
-    found = []
-    for option, given in arguments.items():
-        word = str(given).lower()
-        if option in used and word in TRUE + FALSE and (word in TRUE) != used[option]:
-            found.append((option, str(given), str(used[option])))
-    return found
-
-
-def switches_used(path):
-    """Returns {name: bool} of the true/false values in a parameter file; {} if there is none."""
     try:
+        path = os.path.join(directory, "param_log_file.txt")
         with open(path, encoding="utf-8", errors="replace") as file:
-            return {name: word == "True" for name, word in SWITCH.findall(file.read(LARGEST))}
+            used = dict(SWITCH.findall(file.read(LARGEST)))
     except OSError:
-        return {}
+        return []
+    return [(option, str(given), used[option]) for option, given in arguments.items()
+            if option in used and str(given).lower() in OPPOSITE[used[option]]]
 
 
 def otherwise_text(found):

@@ -15,13 +15,14 @@ that makes nothing else old. The tables are done if they are newer than every re
 lack no result for a reason that is gone.
 """
 import os
+from collections import Counter, defaultdict
 from typing import NamedTuple
 
 from core.errors import FileError
 from core.fingerprints import fingerprint, same_content
 from core.improve_files import read_table
-from core.task import SPLIT_FILES, absolute, changed_arguments
-from core.tree import size_of
+from core.task import DIRECTORIES, SPLIT_FILES, absolute, changed_arguments
+from core.tree import LOG, STATUS
 
 
 class Reason(NamedTuple):
@@ -73,9 +74,7 @@ def reason_of(task, tree, by_name, now):
     if status is None:
         return Reason("never_run", "never run", task.stage == "preprocess")
     if status.state != "done":
-        unreadable = status.reason_kind in ("broken", "unreadable")
-        kind = status.reason_kind if unreadable else status.state
-        return Reason(kind, f"{status.state}: {status.reason}", status.rebuild)
+        return Reason(status.state, f"{status.state}: {status.reason}", status.rebuild)
     changed = changed_files(task, tree)
     if task.stage == "collect":
         newer = newer_than_tables(status, tree)
@@ -87,8 +86,8 @@ def reason_of(task, tree, by_name, now):
 
 
 def changed_call(task, status):
-    """The Reason if a task ran with other arguments. Training data made for any target is the
-    same."""
+    """Returns the Reason if a task ran with other arguments. Training data made for any target is
+    the same."""
     is_vouched_for = task.stage == "train" or task.stage == "preprocess" and status.launch
     changed = changed_arguments(status.arguments, task.arguments,
                                 BENCHMARK if is_vouched_for else ())
@@ -100,24 +99,27 @@ def changed_call(task, status):
 
 
 def changed_files(task, tree):
+    """Returns the Reason if a contract file was deleted or changed."""
     changed = tree.changed_files(task.name)
     if not changed:
         return None
-    deleted = all(size_of(tree.path(task.name, name)) is None for name in changed)
+    deleted = not any(os.path.exists(tree.path(task.name, name)) for name in changed)
     return Reason("files", f"its {changed[0]} was deleted or changed",
                   deleted and task.stage == "preprocess")
 
 
 def newer_than_tables(tables, tree):
-    """What came after the tables: a launch (it may have been cancelled), or a result that somebody
-    made by hand; '' if nothing did. Times are those of one file system, never of a host's clock."""
+    """Returns what came after the tables: a launch (it may have been cancelled), or a result that
+    somebody made by hand; '' if nothing did. Times are those of one file system, never of a host's
+    clock."""
     for launch in tree.launches:
         if tree.written("launches", launch.id, "plan.json") > tables.written:
             return f"launch {launch.id}"
-    results = {name: tree.status(name) for name, task in tree.tasks.items()
-               if task.stage != "collect"}
-    return next((name for name, result in results.items()
-                 if result and result.state == "done" and result.written > tables.written), "")
+    for name, task in tree.tasks.items():
+        result = tree.status(name) if task.stage != "collect" else None
+        if result and result.state == "done" and result.written > tables.written:
+            return name
+    return ""
 
 
 def counts_again(tree, by_name, why):
@@ -128,39 +130,38 @@ def counts_again(tree, by_name, why):
         lacking = [dict(zip(header, row)) for row in rows]
     except FileError:
         return None
-    back = next((row["task"] for row in lacking if row.get("state") in ("stale", "incomplete")
-                 and row.get("task") in by_name and row["task"] not in why), None)
-    return Reason("tables", f"{back} counts again") if back else None
+    for row in lacking:
+        name, state = row.get("task"), row.get("state")
+        if state in ("stale", "incomplete") and name in by_name and name not in why:
+            return Reason("tables", f"{name} counts again")
+    return None
 
 
 def benchmark_of(task, by_name):
-    """The benchmark of the plan that a task's data is made from, '' if no plan names it."""
+    """Returns the benchmark that a task's data is made from by the plan, '' if none is named."""
     planned = [task, *(by_name[name] for name in task.parents if name in by_name)]
     return next((each.arguments.get("input_dir", "") for each in planned
                  if each.stage == "preprocess"), "")
 
 
 def changed_split_file(task, status, tree, benchmark, now):
-    """The Reason if a split file of the benchmark is not the one that this task, or the ml_data
-    that it was made from, has read. Training does not see the test part."""
-    if task.stage == "preprocess":
-        read = [(status.arguments, status.read_files)]
-    else:
-        read = [(made.arguments, made.read_files) for made in status.made_from.values()]
+    """Returns the Reason if a split file of the benchmark is not the one that this task, or the
+    ml_data that it was made from, has read. Training does not see the test part."""
     seen = SPLIT_FILES[:2] if task.stage in ("train", "trial") else SPLIT_FILES
-    for arguments, recorded in read:
+    for made in [status] if task.stage == "preprocess" else status.made_from.values():
         for option in seen:
-            name = arguments.get(option)
-            if isinstance(name, str) and name in recorded:
-                path = split_file_path(option, arguments, benchmark, tree.out)
-                now[path] = fingerprint(path, now.get(path) or recorded[name])
-                if not same_content(recorded[name], now[path]):
+            name = made.arguments.get(option)
+            if isinstance(name, str) and name in made.read_files:
+                path, recorded = (split_file_path(option, made.arguments, benchmark, tree.out),
+                                  made.read_files[name])
+                now[path] = fingerprint(path, now.get(path) or recorded)
+                if not same_content(recorded, now[path]):
                     return Reason("split_files", f"{name} has changed")
     return None
 
 
 def split_file_path(option, arguments, benchmark, out):
-    """Where the split file of a preprocessing is: in OUT, at an absolute path, or in splits/."""
+    """Returns the path of a preprocessing's split file: in OUT, absolute, or in splits/."""
     path = absolute(option, arguments[option], out)
     folder = benchmark or arguments.get("input_dir", "")
     return path if "/" in path else os.path.join(folder, "splits", path)
@@ -169,7 +170,7 @@ def split_file_path(option, arguments, benchmark, out):
 # ---- inputs
 
 def changed_input(task, status, tree, by_name):
-    """The Reason if an input is not the attempt that this task was made from, else None."""
+    """Returns the Reason if an input is not the attempt that this task was made from."""
     for name, made in status.made_from.items():
         parents = [by_name[parent] for parent in (name, *task.parents) if parent in by_name]
         planned = parents[0] if parents else None
@@ -182,36 +183,36 @@ def changed_input(task, status, tree, by_name):
 
 
 def is_other_data(task, made, planned):
-    """Whether ml_data would be made otherwise now; for training, whichever target it was made
-    for."""
+    """Says whether ml_data would be made otherwise now; training may take that of any target."""
     ignored = ("output_dir", "test_split_file") if task.stage == "train" else ("output_dir",)
     return bool(changed_arguments(made.arguments, planned.arguments, ignored + BENCHMARK))
 
 
 def is_same_attempt(status, made, is_data):
+    """Says whether an input is still the one that a result was made from."""
     if status is None:
         return is_data      # deleted after use
     return status.stamp == made.stamp or is_data and (status.rebuild or not status.launch)
 
 
 def was_adopted_without(tree, task, parent):
-    """Whether another program made the task's outputs, and this parent was missing when they were
-    adopted: they count as they are, whatever they were made from."""
+    """Says whether another program made the task's outputs, and this parent was missing when they
+    were adopted: they count as they are, whatever they were made from."""
     status = tree.status(task.name)
     return (status is not None and status.reason_kind == "adopted" and status.state == "done"
             and parent not in status.made_from)
 
 
 def without_unneeded(tasks, why, tree):
-    """Leaves out deleted ml_data, and what adopted results were made from, if nothing that runs
-    needs it."""
-    children = {}
+    """Returns `why` without what nothing that runs needs: deleted ml_data, and what adopted results
+    were made from."""
+    children = defaultdict(list)
     for task in tasks:
         for name in task.parents if task.stage != "collect" else ():
-            children.setdefault(name, []).append(task)
+            children[name].append(task)
     runs = {}
     for task in reversed(tasks):
-        reason, following = why.get(task.name), children.get(task.name, [])
+        reason, following = why.get(task.name), children[task.name]
         adopted = following and all(was_adopted_without(tree, child, task.name)
                                     for child in following)
         serves_only_others = reason and (reason.rebuild or reason.kind == "never_run" and adopted)
@@ -225,30 +226,20 @@ def without_unneeded(tasks, why, tree):
 # ---- outputs of other programs, results that would be replaced
 
 def untracked_outputs(tasks, tree):
-    """Returns the names of tasks whose directory holds outputs but no status that this version
-    writes."""
-    found = []
-    for task in tasks:
-        status = tree.status(task.name)
-        if status is None and task.stage != "collect" and holds_outputs(tree.path(task.name)):
-            # a runner that has just started writes its status before its files
-            tree.forget(task.name)
-            status = tree.status(task.name)
-            found += [task.name] if status is None else []
-        elif status is not None and status.is_old and task.stage != "collect":
-            found.append(task.name)
-    return found
+    """Returns the names of tasks with outputs but without a status that this version writes."""
+    return [task.name for task in tasks
+            if task.stage != "collect" and is_untracked(task.name, tree)]
 
 
-def holds_outputs(directory):
-    """Whether a directory holds more than a log, claims, and a status that is just being
-    written."""
-    try:
-        names = os.listdir(directory)
-    except OSError:
+def is_untracked(name, tree):
+    status = tree.status(name)
+    if status is not None:
+        return status.is_old
+    if all(file == LOG or file.startswith((".", STATUS)) for file in tree.names(name)):
         return False
-    return any(name != "log.txt" and not name.startswith((".", "stage_status.json"))
-               for name in names)
+    # a runner that has just started writes its status before its files
+    tree.forget(name)
+    return tree.status(name) is None
 
 
 def replaced(tasks, why, tree):
@@ -258,24 +249,21 @@ def replaced(tasks, why, tree):
     changed = [task for task in tasks if task.name in why and why[task.name].kind in kinds]
     if not changed:
         return {}, []
-    counts = {}
-    for task in tasks:
-        status = tree.status(task.name)
-        if (task.name in why and task.stage != "collect" and status and status.state == "done"
-                and why[task.name].kind in kinds + ("follows", "input")):
-            counts[task.stage] = counts.get(task.stage, 0) + 1
+    replaced_too = [task for task in tasks if task.name in why and task.stage != "collect"
+                    and why[task.name].kind in kinds + ("follows", "input")]
+    statuses = [(task.stage, tree.status(task.name)) for task in replaced_too]
+    counts = Counter(stage for stage, status in statuses if status and status.state == "done")
     return counts, differences(changed, tree) or [
         f"the data of {changed[0].name} would be made with other arguments"]
 
 
 def differences(tasks, tree):
-    """['train --epochs: 80 -> not given'], each once, at most five."""
+    """Returns ['train --epochs: 80 -> not given'], each once, at most five."""
     found = []
     for task in tasks:
         status = tree.status(task.name)
         for name, (old, new) in changed_arguments(status.arguments, task.arguments).items():
-            if name not in ("output_dir", "input_data_dir", "input_model_dir") and not (
-                    name == "input_dir" and task.stage == "train"):
+            if name not in DIRECTORIES or task.stage == "preprocess":
                 found.append(f"{task.stage} --{name}: {shown(old)} -> {shown(new)}")
     return list(dict.fromkeys(found))[:5]
 

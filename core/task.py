@@ -1,7 +1,6 @@
 """task: one call of a stage script, and how its command line is made from its arguments.
 
-    arguments {"epochs": "5", "input_dir": "ml_data/gCSI-CCLE/split_0"} <-> --epochs 5 --input_dir
-    /out/ml_data/...
+    {"epochs": "5", "input_dir": "ml_data/A-B/split_0"} <-> --epochs 5 --input_dir /out/ml_data/...
 
 A value is a text; a list of texts is an option with several values, an empty list a bare flag;
 the empty name holds what stands before the first option. A path inside OUT is relative to OUT, so
@@ -9,7 +8,7 @@ a results tree that was moved is the same tree, and 'have the arguments changed'
 """
 import os
 import shlex
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional
 
 from core.errors import Refusal
 from core.text import as_text
@@ -33,13 +32,13 @@ class Task(NamedTuple):
     stage: str
     environment: str = "none"
     script: str = ""                    # absolute path
-    arguments: Dict[str, object] = {}
-    parents: Tuple[str, ...] = ()       # names of the tasks whose outputs it reads
+    arguments: dict = {}
+    parents: tuple = ()                 # names of the tasks whose outputs it reads
     source: str = ""
     target: str = ""
     split: Optional[int] = None
     size: Optional[int] = None
-    labels: Dict[str, object] = {}      # further dimensions of a workflow, {"seed": 3}
+    labels: dict = {}                   # further dimensions of a workflow, {"seed": 3}
     array: str = ""
     index: int = 0
     run: Optional[bool] = None
@@ -78,12 +77,12 @@ def absolute(name, value, out):
 
 
 def task_line(task, out):
-    """Returns the line of a .tasks file; a control character is refused."""
+    """Returns the line of a .tasks file."""
     return quoted(command_line(task, out))
 
 
 def quoted(line):
-    """Returns a list of texts quoted for a shell, in one line."""
+    """Returns a list of texts quoted for a shell, in one line; a control character is refused."""
     # as_text: under LC_ALL=C, Python 3.6 holds a path with an ü as half characters
     bad = next((text for text in line if not as_text(text).isprintable()), None)
     if bad is not None:
@@ -124,10 +123,9 @@ def inside(path, out):
 
 def changed_arguments(old, new, ignored=()):
     """Returns {name: (old value, new value)} of the arguments that differ; None: not given."""
-    names = [name for name in dict.fromkeys([*old, *new]) if name not in ignored]
-    pairs = {name: (old.get(name), new.get(name)) for name in names}
-    return {name: pair for name, pair in pairs.items()
-            if comparable(name, pair[0]) != comparable(name, pair[1])}
+    pairs = {name: (old.get(name), new.get(name)) for name in {**old, **new}}
+    return {name: pair for name, pair in pairs.items() if name not in ignored
+            and comparable(name, pair[0]) != comparable(name, pair[1])}
 
 
 def comparable(name, value):

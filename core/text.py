@@ -1,5 +1,4 @@
-"""text: what all tables and terminals share: CSV text, aligned text, quantiles, plurals, names of
-files as text, standard output that may be closed.
+"""text: what tables and terminals share, and standard output that may be closed.
 
     rows -> csv_text / aligned -> write_tables
     values -> finite, quantile
@@ -30,13 +29,18 @@ def _cell(value):
 
 
 def aligned(lines):
-    """Returns rows of texts as lines with columns; the first to the left, the others to the
-    right."""
-    lines = [list(map(printable, line)) for line in lines]
+    """Returns rows as lines with columns, the first to the left, the others to the right. None is a
+    dash, a float has 4 decimals."""
+    lines = [list(map(_shown, line)) for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines)]
     return "\n".join("  ".join(text.rjust(width) if at else text.ljust(width)
                                for at, (text, width) in enumerate(zip(line, widths))).rstrip()
                      for line in lines)
+
+
+def _shown(cell):
+    text = f"{cell:.4f}" if isinstance(cell, float) else str(cell)
+    return "-" if cell is None else printable(text)
 
 
 def plural(number, noun):
@@ -87,30 +91,23 @@ def printable(text):
 
 
 class Output:
-    """Standard output that may be closed or full: then the work goes on, and stderr says so once.
-
-    A closed pipe (`| head`) stays an error: nobody reads any more.
-    """
+    """Standard output that may be closed or full: then the work goes on, and stderr says so once. A
+    closed pipe (`| head`) stays an error: nobody reads any more."""
 
     def __init__(self, stream):
         self.stream, self.broken = stream, stream is None
-        self.encoding = getattr(stream, "encoding", None) or "utf-8"
 
     def write(self, text):
-        text = text.encode(self.encoding, "backslashreplace").decode(self.encoding)
-        return self.attempt(lambda: self.stream.write(text))
+        encoding = getattr(self.stream, "encoding", None) or "utf-8"
+        self._attempt("write", text.encode(encoding, "backslashreplace").decode(encoding))
 
     def flush(self):
-        return self.attempt(self.stream.flush) if self.stream else None
+        self._attempt("flush")
 
-    def isatty(self):
-        return not self.broken and self.stream.isatty()
-
-    def attempt(self, action):
-        if self.broken:
-            return None
+    def _attempt(self, method, *arguments):
         try:
-            return action()
+            if not self.broken:
+                getattr(self.stream, method)(*arguments)
         except BrokenPipeError:
             raise
         except (OSError, ValueError) as error:
@@ -118,4 +115,3 @@ class Output:
             if sys.stderr is not None:
                 sys.stderr.write(f"standard output cannot be written ({error}); the work goes on "
                                  "without it\n")
-            return None

@@ -9,11 +9,11 @@ done is decided in core/rules.py alone.
 """
 import json
 import os
-from typing import Dict, NamedTuple, Optional
+from typing import NamedTuple, Optional, Union
 
 from core.errors import FileError
-from core.files import on_disk, read_json
-from core.task import Task, read_arguments
+from core.files import on_disk, read_json, size_of
+from core.task import STAGES, Task, read_arguments
 from core.text import as_text
 
 STATUS, LOG = "stage_status.json", "log.txt"
@@ -30,35 +30,24 @@ class Status(NamedTuple):
     attempt: int = 0
     stamp: str = ""                     # unique for each attempt
     launch: str = ""                    # '' by hand
-    started: str = ""
-    ended: str = ""
-    seconds: Optional[float] = None
-    cpu_seconds: Optional[float] = None
-    peak_mb: Optional[float] = None
+    seconds: Union[int, float, None] = None
+    peak_mb: Union[int, float, None] = None
     host: str = ""
     pid: Optional[int] = None
     process_started: str = ""           # clock ticks from boot to the start of pid
-    executor: str = ""
     slurm_job: str = ""
     environment: str = ""
     script: str = ""
     script_fingerprint: str = ""        # SIZE:CRC32 of the stage script
-    arguments: Dict[str, object] = {}
-    made_from: Dict[str, "Input"] = {}  # name of the task -> what it was
-    read_files: Dict[str, list] = {}    # split file -> its fingerprint when it was read
-    files: Dict[str, int] = {}          # contract file -> bytes
+    arguments: dict = {}
+    made_from: dict = {}                # name of the task -> its Status of then: stamp,
+                                        # arguments, script_fingerprint, read_files
+    read_files: dict = {}               # split file -> its fingerprint when it was read
+    files: dict = {}                    # contract file -> bytes
     rebuild: bool = False
-    notes: tuple = ()
+    notes: list = []                    # sentences
     written: int = 0                    # ns, by the clock of the file server
     is_old: bool = False                # written before statuses held arguments
-
-
-class Input(NamedTuple):
-    """What a status says of a task that it was made from."""
-    stamp: str
-    arguments: Dict[str, object] = {}
-    script_fingerprint: str = ""
-    read_files: Dict[str, list] = {}
 
 
 class Launch(NamedTuple):
@@ -77,9 +66,8 @@ class ResultsTree:
     """A results tree at `out`.
 
     launches, dry_launches   oldest first; nothing of a dry run was started by its launcher
-    tasks                    {name: Task} of the newest plan that names it, parents first; of a dry
-                             run those that somebody ran, or all if they are its own and no launch
-                             came later
+    tasks                    {name: Task} of the newest plan that names it, by stage; of a dry run
+                             those that somebody ran, or all if it was begun and no launch is newer
     plan                     plan.json of the newest launch (else of the newest dry run), else {}
     notes                    a sentence for each file that cannot be read
     """
@@ -113,18 +101,17 @@ class ResultsTree:
         return None
 
     def _merged_tasks(self):
-        tasks = {}
-        for launch in self.launches:
-            tasks.update((task.name, task) for task in launch.tasks)
+        tasks = {task.name: task for launch in self.launches for task in launch.tasks}
         newest = self.launches[-1].id if self.launches else ""
         for launch in self.dry_launches:        # somebody may have run its lines by hand
             statuses = {task.name: self.status(task.name) for task in launch.tasks}
             goes_on = launch.id > newest and any(status and status.launch == launch.id
                                                  for status in statuses.values())
             for task in launch.tasks:
-                if task.name not in tasks and (goes_on or statuses[task.name]):
-                    tasks[task.name] = task
-        return parents_first(tasks)
+                if goes_on or statuses[task.name]:
+                    tasks.setdefault(task.name, task)
+        in_order = sorted(tasks.values(), key=lambda task: (*STAGES, task.stage).index(task.stage))
+        return {task.name: task for task in in_order}       # parents before children
 
     def path(self, *parts):
         return "/".join((self.out, *map(on_disk, parts)))
@@ -155,11 +142,6 @@ class ResultsTree:
         except OSError:
             return 0
 
-    def assume_adopted(self, task):
-        """Counts a task as adopted, as a dry run of --adopt does."""
-        self._statuses[task.name] = Status("done", "adopted", arguments=task.arguments,
-                                           script=task.script)
-
     def changed_files(self, name):
         """Returns the names of those files that do not have the size that the status says."""
         status = self.status(name)
@@ -172,69 +154,70 @@ class ResultsTree:
                 for task in launch.tasks if task.run}
 
 
-def size_of(path):
-    """Returns the bytes of a file, None if there is none."""
-    try:
-        return os.stat(path).st_size
-    except (OSError, ValueError):       # a malformed status may name anything
-        return None
+# ---- plan.json and stage_status.json
 
+TYPES = {kind: {name: getattr(hint, "__args__", (hint,))
+                for name, hint in kind.__annotations__.items()} for kind in (Task, Status)}
 
-def parents_first(tasks):
-    """Returns {name: Task} with parents before children; plans that were merged may mix their
-    order."""
-    ordered, seen = {}, set()
-
-    def add(task):
-        seen.add(task.name)     # parents of a malformed plan may go round in a circle
-        for name in task.parents:
-            if name in tasks and name not in seen:
-                add(tasks[name])
-        ordered[task.name] = task
-
-    for task in tasks.values():
-        if task.name not in seen:
-            add(task)
-    return ordered
-
-
-# ---- plan.json
 
 def task_of(record, plan):
     """Returns the Task of one entry of a plan; any of four exceptions if it is none."""
-    known = {field: record[field] for field in Task._fields if record.get(field) is not None}
-    if "words" in record:       # a plan of before arguments were a dict
-        known.update(old_call(record["words"], plan.get("output_dir") or ""))
-    task = Task(**dict(known, name=checked_name(record["name"]), stage=record["stage"],
-                       parents=tuple(map(checked_name, record.get("parents") or ())),
-                       model=plan.get("model"), y_col_name=plan.get("y_col_name")))
-    texts = (task.stage, task.environment, task.script, task.source, task.target, task.array)
-    dicts = (task.arguments, task.labels)
-    if not all(isinstance(text, str) for text in texts) or not all(isinstance(value, dict)
-                                                                   for value in dicts):
-        raise TypeError(record)
-    if not all(type(number) in (int, type(None)) for number in (task.index, task.split, task.size)):
-        raise TypeError(record)
-    return task
+    record = today(record, plan.get("output_dir") or "")
+    return checked(Task, dict(
+        record, name=checked_name(record["name"]),
+        parents=tuple(map(checked_name, record.get("parents") or ())),
+        model=plan.get("model"), y_col_name=plan.get("y_col_name")))
 
 
-def old_call(words, out):
-    """Returns environment, script and arguments of [ENV, SCRIPT, ARGS...] in files of before."""
-    return {"environment": words[0], "script": words[1],
-            "arguments": read_arguments(words[2:], out)}
+def status_of(record, out):
+    """Returns the Status of a stage_status.json's content; any of four exceptions if it is none."""
+    record = today(record, out)
+    made_from = {checked_name(name): status_of(dict(made, state="done", made_from={}),
+                                               record.get("out") or out)
+                 for name, made in record.get("made_from", {}).items()}
+    status = checked(Status, dict(record, made_from=made_from))
+    if status.state not in STATES:
+        raise ValueError(status.state)
+    return status
+
+
+def today(record, out):
+    """Returns a record as it is written today; arguments were the list `words` once."""
+    if "words" not in record:
+        return record
+    environment, script, *words = record["words"]
+    return dict(record, environment=environment, script=script, is_old=True,
+                arguments=read_arguments(words, record.get("out") or out),
+                script_fingerprint=record.get("script"))
+
+
+def checked(kind, record):
+    """Returns the Task or Status (kind) of a record, on which everybody can rely: values are of
+    the types that it declares, texts and keys printable, numbers not negative; null counts as not
+    given. TypeError or ValueError otherwise."""
+    given = {name: record[name] for name in kind._fields if record.get(name) is not None}
+    for name, value in given.items():
+        if type(value) not in TYPES[kind][name]:
+            raise TypeError(name)
+        texts = value if isinstance(value, dict) else [value] if isinstance(value, str) else ()
+        is_number = isinstance(value, (int, float))
+        if not all(map(is_printable, texts)) or is_number and not 0 <= value < float("inf"):
+            raise ValueError(name)
+    return kind(**given)
+
+
+def is_printable(text):
+    return text.isprintable() or as_text(text).isprintable()
 
 
 def checked_name(name):
     """Returns the name of a task, which stays inside OUT."""
-    name.encode("utf-8", "surrogateescape")
-    if not as_text(name).isprintable() or name.startswith("/") or {"", ".."} & set(name.split("/")):
+    if not is_printable(name) or name.startswith("/") or {"", ".."} & set(name.split("/")):
         raise ValueError(name)
     return name
 
 
-# ---- stage_status.json
-
-BROKEN = Status("failed", "broken", "its stage_status.json is broken")
+BROKEN = Status("failed", "broken", "its stage_status.json is broken or cannot be read")
 
 
 def read_status(directory, out):
@@ -242,78 +225,22 @@ def read_status(directory, out):
     path = os.path.join(directory, STATUS)
     try:
         written = os.stat(path).st_mtime_ns
-        if not os.access(path, os.R_OK):
-            raise PermissionError
-        record = read_json(path, LARGEST_STATUS)
-        return status_of(record, out)._replace(written=written)
+        return status_of(read_json(path, LARGEST_STATUS), out)._replace(written=written)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except PermissionError:
-        return BROKEN._replace(reason_kind="unreadable",
-                               reason="its stage_status.json cannot be read (permission denied)")
     except (FileError, OSError, AttributeError, KeyError, TypeError, ValueError):
         return BROKEN
 
 
-def status_of(record, out):
-    """Returns the Status of what a stage_status.json holds; any of four exceptions if it is
-    none."""
-    known = {field: record[field] for field in Status._fields if record.get(field) is not None}
-    if "words" in record:
-        known.update(old_call(record["words"], record.get("out") or out), is_old=True,
-                     script_fingerprint=record.get("script") or "")
-    known["made_from"] = {checked_name(name): input_of(made, record, out)
-                          for name, made in record.get("made_from", {}).items()}
-    known["notes"] = tuple(map(str, record.get("notes") or ()))
-    status = Status(**known)
-    check_types(status)
-    return status
-
-
-def input_of(made, record, out):
-    arguments = made.get("arguments") or {}
-    if "words" in made:
-        was = made.get("out") or record.get("out") or out
-        arguments = old_call(made["words"], was)["arguments"]
-    fingerprint = made.get("script_fingerprint") or made.get("script") or ""
-    return Input(str(made.get("stamp") or ""), dict(arguments), str(fingerprint),
-                 dict(made.get("read_files") or {}))
-
-
-TEXTS = ("state", "reason_kind", "reason", "stamp", "launch", "host", "executor", "slurm_job",
-         "environment", "script", "script_fingerprint")
-NUMBERS = ("seconds", "cpu_seconds", "peak_mb")
-
-
-def check_types(status):
-    """Raises TypeError or ValueError unless everybody can rely on the values; texts are
-    printable."""
-    if status.state not in STATES or type(status.attempt) is not int:
-        raise ValueError(status.state)
-    for text in (*(getattr(status, name) for name in TEXTS), *status.files, *status.read_files):
-        if not as_text(text).isprintable():
-            raise ValueError(text)
-    for name in NUMBERS:
-        value = getattr(status, name)
-        if value is not None and not 0 <= value < float("inf"):
-            raise ValueError(name)
-    for value in (status.arguments, status.files, status.read_files):
-        if not isinstance(value, dict):
-            raise TypeError(value)
-
-
 def process_started(pid):
-    """Returns the start of a process of this host in clock ticks after boot, as text.
-
-    '' if there is none, or it has ended and nobody has asked how. A number alone may be another's
-    by now.
-    """
+    """Returns the start of a process of this host in clock ticks after boot, as text; '' if it has
+    ended. A number alone may be another's by now."""
     try:
-        with open("/proc/{}/stat".format(pid)) as file:
-            fields = file.readline().rpartition(")")[2].split()
-    except OSError:
+        with open(f"/proc/{pid}/stat") as file:
+            state, *numbers = file.read().rpartition(")")[2].split()
+    except (OSError, ValueError):
         return ""
-    return "" if fields[:1] in (["Z"], ["X"]) else "".join(fields[19:20])
+    return "" if state in "ZX" else numbers[18]
 
 
 def write_text(status):

@@ -11,8 +11,6 @@ from core.text import plural
 from launcher import slurm, templates
 from launcher.paths import HERE
 
-FEWER = "the same command later; --tasks_per_job K or --fuse queues fewer jobs"
-
 
 def print_plan(workflow, tasks, why, notes, options):
     """The plan in a sentence, before anything is started."""
@@ -48,21 +46,15 @@ def print_dry_run(arrays, directory, options):
 
 def submission(array, arrays, directory):
     """'train=$(sbatch --parsable --dependency=aftercorr:$preprocess_0 .../train.sbatch)'"""
-    waits = slurm.dependency_of(array, {other.name: f"${variable(other.name)}" for other in arrays})
+    variables = {other.name: re.sub(r"\W", "_", other.name) for other in arrays}
+    waits = slurm.dependency_of(array, {name: f"${variables[name]}" for name in variables})
     dependency = f"--dependency={waits} " if waits else ""
     script = shlex.quote(os.path.join(directory, f"{array.name}.sbatch"))
-    return f"{variable(array.name)}=$(sbatch --parsable {dependency}{script})"
+    return f"{variables[array.name]}=$(sbatch --parsable {dependency}{script})"
 
 
 def sized(array):
-    """'15 tasks', or '165 tasks in 15 jobs'"""
-    tasks, jobs = len(array.tasks), len(array.elements)
-    return plural(tasks, "task") + (f" in {plural(jobs, 'job')}" if jobs < tasks else "")
-
-
-def variable(array):
-    """An array's name as a variable of bash."""
-    return re.sub(r"\W", "_", array)
+    return f"{plural(len(array.tasks), 'task')} in {plural(len(array.elements), 'job')}"
 
 
 def again(workflow, options):
@@ -71,20 +63,19 @@ def again(workflow, options):
     return " ".join(map(shlex.quote, [sys.executable, script, "--output_dir", options.output_dir]))
 
 
-def print_jobs(workflow, arrays, jobs, options):
-    """The jobs that were submitted, and the commands that show and cancel them."""
+def print_jobs(workflow, arrays, jobs, error, options):
+    """The jobs that were submitted, the commands that show and cancel them, and what Slurm did not
+    take, with its error."""
     for array in arrays:
         if array.name in jobs:
             print(f"submitted {array.name}: job {jobs[array.name]}, {sized(array)}")
     print(f"status: {again(workflow, options)} --status")
     print(f"cancel: {again(workflow, options)} --cancel", flush=True)
-
-
-def print_not_submitted(workflow, arrays, jobs, error):
-    """The arrays that Slurm did not take, and what to do."""
     left = [array for array in arrays if array.name not in jobs]
-    sys.stderr.write(f"{workflow.program}: error: Slurm refused array {left[0].name} ({error}); "
-                     f"{plural(len(left), 'array')} not submitted\n  try: {FEWER}\n")
+    if error:
+        sys.stderr.write(f"{workflow.program}: error: Slurm refused array {left[0].name} "
+                         f"({error}); {plural(len(left), 'array')} not submitted\n"
+                         f"  try: {slurm.FEWER}\n")
 
 
 def print_summary(options):

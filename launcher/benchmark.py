@@ -4,9 +4,8 @@
     raw_data/splits/{study}_{cell,drug}_{k}_{train,val,test}.txt    blind splits
     raw_data/y_data/response.tsv
 
-Only names and headers are read here; row numbers are the models' business, except for joint
-sources: CCLE+gCSI is trained on the rows of both studies, whose split files are merged in
-OUT/merged_splits/.
+Only names and headers are read here, except for joint sources: CCLE+gCSI is trained on the rows of
+both studies, whose split files are merged in OUT/merged_splits/.
 """
 import os
 import re
@@ -34,10 +33,6 @@ class Benchmark(NamedTuple):
 
     def split_file(self, name):
         return f"{self.directory}/splits/{name}"
-
-    @property
-    def response_file(self):
-        return f"{self.directory}/y_data/{self.y_data_file}"
 
 
 def is_demo_data(directory):
@@ -77,7 +72,7 @@ def studies_of(names, split_type="split"):
 
 def check_response(data, y_col_name):
     """Refuses a response file that is missing, or lacks the column."""
-    path = data.response_file
+    path = f"{data.directory}/y_data/{data.y_data_file}"
     try:
         with open(path, encoding="utf-8", errors="replace") as lines:
             columns = lines.readline(1000000).rstrip("\r\n").split("\t")
@@ -141,9 +136,8 @@ def part_file(data, source, split, part):
 
 def part_ids(data, source, split, part):
     """Returns the row numbers of a part, of all studies of a joint source in turn; Refusal."""
-    ids = []
-    for study in members_of(source, data):
-        ids += subsets.read_ids(data.split_file(part_file(data, study, split, part)))
+    ids = [row for study in members_of(source, data)
+           for row in subsets.read_ids(data.split_file(part_file(data, study, split, part)))]
     if len(set(ids)) < len(ids):
         raise Refusal(f"the studies of {source} share rows of {data.y_data_file}",
                       "studies of different rows")

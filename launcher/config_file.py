@@ -11,12 +11,11 @@ Every key is obeyed, or a note says that it is ignored; one that looks misspelt 
 import argparse
 import configparser
 import difflib
-import os
 import re
 
 from core.errors import Refusal
+from core.parameters import FALSE, TRUE
 
-TRUE, FALSE = ("yes", "true", "t", "y", "1"), ("no", "false", "f", "n", "0")    # IMPROVE's str2bool
 NOTHING = ("", "None", "{}")
 # Of keys that mean the same, the first one here wins: a file may serve several workflows.
 PREFERRED = {"csa": ("csa_outdir", "source_datasets"), "lca": ("dataset",),
@@ -25,22 +24,17 @@ STAGES = ("Preprocess", "Train", "Infer")
 SIMILAR = 0.75     # difflib's ratio: split_num is a misspelt split_nums, batch_size no max_size
 # Keys of IMPROVE's other programs, and of our other workflows, that only look misspelt.
 OF_OTHERS = re.compile(r"parsl_.*|n_splits|(canc|drug)_col_name.*|model_outdir"
-                       r"|hyperparameters?_file")
-# The benchmark's folders have these names; a file may repeat them.
-FOLDERS = ("raw_data_dir", "x_data_dir", "y_data_dir", "splits_dir")
+                       r"|hyperparameters?_file|(raw_data|x_data|y_data|splits)_dir")
 
 
 def read(path, workflow, parser, given):
-    """Returns ({option: value}, notes) of a file; Refusal.
-
-    given: the command line's options, whose keys are skipped; parser: gets the options that only a
-    file has
-    """
+    """Returns ({option: value}, notes) of a file; Refusal. given: the command line's options, whose
+    keys are skipped; parser: gets the options that only a file has"""
     for name in ("--uses_cuda_name", "--use_singularity"):
         parser.add_argument(name, type=boolean)
     parser.add_argument("--singularity_image")
     actions = {flag[2:]: action for flag, action in parser._option_string_actions.items()
-               if "-" not in flag[2:] and action.dest not in ("config_file", "help")}
+               if action.dest not in ("config_file", "help")}
     sections = read_sections(path)
     default, own = sections.get("DEFAULT", {}), sections.get(workflow.upper())
     if own is None:     # IMPROVE 0.1 reads a workflow's keys with the parser of preprocess
@@ -49,22 +43,22 @@ def read(path, workflow, parser, given):
     if not default and not own:
         raise Refusal(f"--config_file {path} has nothing in [{workflow.upper()}] or [DEFAULT]",
                       f"a file with one of them (this one has {', '.join(sections) or 'none'})")
-    values, ignored = {}, []
-    for level in (default, own):    # the latter outranks the former
-        known = {}
-        for key, text in level.items():
-            pair, action = (key, unquoted(text)), actions.get(key.lower())
+    known, ignored = {}, []     # known: option -> its keys in the section that counts
+    for section in (default, own):
+        here = {}
+        for key, text in section.items():
+            action = actions.get(key.lower())
             if action is None:
-                refuse_key(*pair, actions, path)
+                refuse_misspelt(key, actions, path)
                 ignored.append(key)
             elif action.dest not in given:
-                known.setdefault(action, []).append(pair)
-        for action, pairs in known.items():
-            key, text = one_of(pairs, PREFERRED.get(workflow, ()), path)
-            if text in NOTHING:
-                values.pop(action.dest, None)
-            else:
-                values[action.dest] = value_of(key, text, action, parser, path)
+                here.setdefault(action, []).append((key, unquoted(text)))
+        known.update(here)
+    values = {}
+    for action, pairs in known.items():
+        key, text = one_of(pairs, PREFERRED.get(workflow, ()), path)
+        if text not in NOTHING:
+            values[action.dest] = value_of(key, text, action, parser, path)
     settle(values, given, path)
     ignored += [f"[{name}] {key}" for name in STAGES for key in sections.get(name, ())
                 if key not in own]
@@ -96,10 +90,7 @@ def read_sections(path):
     config.optionxform = str
     try:
         with open(path, encoding="utf-8-sig") as file:
-            text = file.read()
-        config.read_string(text)
-        if not "".join(text.split()).isprintable():
-            raise configparser.Error("it holds a control character")    # a terminal would obey it
+            config.read_file(file)
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         reason = " ".join(repr(str(error))[1:-1].split())[:200]
         raise Refusal(f"--config_file {path} cannot be read ({reason})",
@@ -109,30 +100,20 @@ def read_sections(path):
 
 def one_of(pairs, preferred, path):
     """Returns the (key, text) that counts of keys that mean the same; Refusal if none does."""
-    for name in preferred:
-        for pair in pairs:
-            if pair[0].lower() == name:
-                return pair
-    if len({text for _, text in pairs}) > 1:
+    best = [pair for name in preferred for pair in pairs if pair[0].lower() == name]
+    if not best and len({text for _, text in pairs}) > 1:
         raise Refusal(f"--config_file {path} sets {pairs[0][0]} and {pairs[1][0]}, which mean "
                       "the same, to different values", "one of them")
-    return pairs[0]
+    return (best or pairs)[0]
 
 
-def refuse_key(key, text, actions, path):
-    """Refuses a key that looks misspelt, or moves a folder of the benchmark; others are ignored."""
-    name = key.lower()
-    if name in FOLDERS:
-        usual = name[:-len("_dir")]
-        if text not in NOTHING and os.path.basename(os.path.normpath(text)) != usual:
-            raise Refusal(f"--config_file {path}: {key} is {text}, but this folder has to be "
-                          f"named {usual}", f"rename it, and leave {key} out")
-    elif not OF_OTHERS.fullmatch(name):
-        near = difflib.get_close_matches(name, actions, 1, SIMILAR)
-        if near:
-            raise Refusal(f"--config_file {path} has an unknown key {key}",
-                          f"did you mean {near[0]}? A model's own keys belong into "
-                          "preprocess_args, train_args, infer_args")
+def refuse_misspelt(key, actions, path):
+    """Refuses an unknown key that resembles a known one; others are ignored."""
+    near = difflib.get_close_matches(key.lower(), actions, 1, SIMILAR)
+    if near and not OF_OTHERS.fullmatch(key.lower()):
+        raise Refusal(f"--config_file {path} has an unknown key {key}",
+                      f"did you mean {near[0]}? A model's own keys belong into preprocess_args, "
+                      "train_args, infer_args")
 
 
 # ---- values

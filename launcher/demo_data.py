@@ -4,19 +4,11 @@
       └─> response = study's shift + drug + cell line + their interaction + noise
       └─> gene expression, descriptors = the same factors
 
-Examples:
-    write_demo_data("runs/demo_data/raw_data")
-    python3 workflow_csa.py --source gCSI        # uses it if it finds no benchmark
+Files written: SYNTHETIC_DATA.txt, y_data/response.tsv, x_data/cancer_gene_expression.tsv and
+drug_mordred.tsv, splits/{study}_all.txt and {study}_split_{k}_{train,val,test}.txt
 
-Files written:
-    SYNTHETIC_DATA.txt                           one sentence that says so
-    y_data/response.tsv
-    splits/{study}_all.txt, {study}_split_{k}_{train,val,test}.txt
-    x_data/cancer_gene_expression.tsv, drug_mordred.tsv
-
-Every Python writes the same bytes: all chance is Random.random(), and only
-+ - * / and square roots are used, which round alike everywhere (exp, gauss
-and sum of floats do not).
+Every Python writes the same bytes: all chance is Random.random(), and only + - * / and square roots
+are used, which round alike everywhere (exp, gauss and sum of floats do not).
 """
 import math
 import os
@@ -96,8 +88,7 @@ def study_rows(rng, study, cells, drugs):
 
 
 def curve_values(rng, shift, cell, drug):
-    """Returns the texts of auc ... dss1. auc, the area under the dose-response curve, is 0 (all
-    cells killed) to 1; all others loosely follow it."""
+    """Returns the texts of auc ... dss1. auc is 0 (all cells killed) to 1; the others follow it."""
     effects = 0.55 + 0.5 * drug[0] + 0.3 * cell[0]
     interaction = 0.3 * cell[1] * drug[1] + 0.15 * cell[2] * drug[2] + 0.1 * cell[3] * drug[3]
     value = effects + interaction
@@ -116,8 +107,8 @@ def curve_values(rng, shift, cell, drug):
 
 
 def split_files(rng, name, rows):
-    """Returns file name -> text of a study's splits: split k tests on fold k and validates on fold
-    k + 1. rows: its 0-based row numbers in response.tsv, one a line of the files."""
+    """Returns {file name: text} of a study's splits: split k tests on fold k and validates on fold
+    k + 1. rows: its row numbers in response.tsv, from 0"""
     order, files = shuffled(rng, rows), {f"splits/{name}_all.txt": text_of(rows)}
     for split in range(NUMBER_OF_SPLITS):
         for part, folds in FOLDS.items():
@@ -127,14 +118,11 @@ def split_files(rng, name, rows):
 
 
 def write_demo_data(directory):
-    """Writes the benchmark as `directory` (a raw_data directory), unless it exists already.
+    """Writes the benchmark as `directory`, unless it exists; OSError.
 
-    Everything is written to a directory beside it, which is renamed when it is
-    whole: two launches at once, or a killed one, never leave half a benchmark.
-    OSError: it cannot be written, or `directory` is something else.
+    It is written beside it and renamed when it is whole: two launches at once, or a killed one,
+    never leave half a benchmark.
     """
-    if is_demo_data(directory):
-        return
     temporary = f"{directory}.{os.urandom(4).hex()}.tmp"
     try:
         for name, text in demo_files().items():
@@ -142,7 +130,7 @@ def write_demo_data(directory):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w", newline="") as file:
                 file.write(text)
-        os.rename(temporary, directory)    # fails if another launch was faster
+        os.rename(temporary, directory)    # fails if it exists: another launch was faster
     except OSError:
         if not is_demo_data(directory):
             raise

@@ -23,14 +23,13 @@ class Workflow(NamedTuple):
 
     stages      the stages that --redo offers
     plan        (options, Benchmark) -> Plan
-    train_args  options -> arguments that trials pass to the train script beside its own, for
-                --check
+    train_names options -> names of more arguments that trials pass to train, for --check
     """
     name: str
     stages: tuple
     parser: Callable
     plan: Callable
-    train_args: Callable = lambda options: {}
+    train_names: Callable = lambda options: ()
 
     @property
     def program(self):
@@ -44,7 +43,8 @@ def main(workflow, argv=None):
         code = run(workflow, argv)
         sys.stdout.flush()
         return code
-    except Refusal as refusal:
+    except (Refusal, slurm.SlurmError) as error:
+        refusal = error if isinstance(error, Refusal) else slurm.no_answer(error)
         sys.stderr.write(refusal.text(workflow.program))
         return 2
     except BrokenPipeError:     # `| head` has read enough
@@ -91,75 +91,55 @@ def run(workflow, argv):
 # ---- submit or run
 
 def start(workflow, why, arrays, directory, options, once):
-    """Submits or runs a launch that is written; returns the exit code.
-
-    once: {name in OUT: text} of files to create, and never to write again
-    """
+    """Submits or runs a launch that is written, unless somebody runs its tasks; returns the exit
+    code. once: {name in OUT: text} of files to create, and never to write again"""
+    queued = queue.look(ResultsTree(options.output_dir))
     try:
-        created = prepare(why, arrays, directory, options, once)
-    except (Refusal, slurm.SlurmError) as error:
+        stranded = status.refuse_busy(why, queued)
+        if options.executor == "slurm":
+            slurm.test_scripts(arrays, directory)
+        if stranded:
+            slurm.cancel(stranded)
+            print(f"cancelled {plural(len(stranded), 'element')} of older launches whose parents "
+                  "failed")
+        launch_files.create_once(options.output_dir, once)
+    except (Refusal, slurm.SlurmError):
         launch_files.withdraw(directory)
-        if options.wait and isinstance(error, queue.Busy):
-            running = queue.newest_launch(queue.look(ResultsTree(options.output_dir)))
-            if running is not None:
-                return finish(running.directory, options)
-        if isinstance(error, Refusal):
-            raise
-        raise Refusal(f"the Slurm controller does not answer ({error})",
-                      "give the same command again later")
+        raise
     if options.executor == "slurm":
-        return submit(workflow, arrays, directory, options, created)
+        return submit(workflow, arrays, directory, options)
     try:
-        local.run(arrays, directory, local.slots_of(options), options.retries)
+        local.run(arrays, directory, options)
     finally:
-        launch_files.note_state(directory, "ended")
+        launch_files.write_state(directory, "ended")
     return finish(directory, options)
 
 
-def prepare(why, arrays, directory, options, once):
-    """Refuses tasks that somebody runs; returns the paths of the files that it created."""
-    tree = ResultsTree(options.output_dir)
-    queued = queue.look(tree)
-    status.refuse_busy(tree, [name for name in why if name != "scores"], queued)
-    if options.executor == "slurm":
-        slurm.test_scripts(arrays, directory)
-    else:
-        launch_files.write_state(directory, "running")
-    stranded = queue.stranded(queued)
-    if stranded:
-        slurm.cancel(stranded)
-        print(f"cancelled {plural(len(stranded), 'element')} of older launches whose parents "
-              "failed")
-    return launch_files.create_once(options.output_dir, once)
-
-
-def submit(workflow, arrays, directory, options, created):
+def submit(workflow, arrays, directory, options):
     """Submits the arrays; returns the exit code."""
-    jobs, error = slurm.submit_arrays(workflow.name, arrays, directory)
+    jobs, error = slurm.submit_arrays(arrays, directory)
     if error and not jobs and not getattr(error, "may_be_submitted", False):
-        launch_files.withdraw(directory, created)
+        launch_files.withdraw(directory)
         raise Refusal(f"array {arrays[0].name} was refused and nothing is submitted ({error})",
                       slurm.FEWER)
-    announce.print_jobs(workflow, arrays, jobs, options)
+    announce.print_jobs(workflow, arrays, jobs, error, options)
     if error:
-        announce.print_not_submitted(workflow, arrays, jobs, error)
         return 1
     return finish(directory, options) if options.wait else 0
 
 
 def finish(directory, options):
-    """Waits for the jobs of a launch, prints the tables and what failed; 0 if all its tasks are
-    done."""
+    """Waits for the jobs of a launch, prints the tables and what failed; returns the exit code."""
     tree = ResultsTree(options.output_dir)
     launch = next(launch for launch in tree.launches if launch.directory == directory)
-    if launch.plan.get("executor") == "slurm":
+    if options.executor == "slurm":
         queue.wait(tree, launch)
         tree = ResultsTree(options.output_dir)
     announce.print_summary(options)
     # Another launch of the same OUT may collect once more: its collector is not ours to wait for.
-    states = [state for state in status.survey(tree, queue.look(tree)) if state.name in launch.names
+    states = [state for state in status.survey(queue.look(tree)) if state.name in launch.names
               and not (state.stage == "collect" and state.state in ("queued", "running"))]
-    failures = status.summary_of_failures(states)
-    if failures:
-        sys.stderr.write(f"{failures}\n")
-    return status.exit_code(states)
+    code = status.exit_code(states)
+    for line in status.failures(states) + [status.WAY_ON] * (code == 1):
+        print(line, file=sys.stderr)
+    return code

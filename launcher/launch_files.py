@@ -6,7 +6,7 @@
     runs.tsv    name, reason_kind and 'rebuild' of the tasks that this launch runs, for their
                 runners
     jobs.tsv    array and job id, a line appended as each is submitted
-    state.json  who launches, and whether submitting has ended; rewritten whole
+    state.json  who submits or runs it, and whether that has ended; rewritten whole
     slurm/      the scheduler's own output
 
 A dry run writes dry_plan.json instead of plan.json: it counts once somebody runs its lines.
@@ -35,25 +35,24 @@ SILENT_AFTER = 300      # seconds after which a launcher on another host counts 
 # ---- write
 
 def write(workflow, options, data, tasks, why, arrays, files, found):
-    """Fills a new launch directory and returns it; plan.json comes last, so a launch is whole or
-    none.
-
-    files: {name in OUT: text} that the tasks read besides the benchmark; found: fingerprints
-    """
+    """Fills a new launch directory and returns it; plan.json comes last, so it is whole or none.
+    files: {name in OUT: text} that the tasks read besides the benchmark; found: fingerprints"""
+    directory = next_directory(options.output_dir)
     # Render first: errors in templates must surface before anything is written.
-    render(workflow, arrays, os.path.join(options.output_dir, "launches", "not_yet"), options)
+    texts = {f"{array.name}.sbatch": render(workflow, array, directory, options)
+             for array in arrays if options.executor == "slurm"}
+    texts.update((f"{array.name}.tasks", tasks_text(array, options.output_dir)) for array in arrays)
+    texts["runs.tsv"] = "".join(f"{name}\t{reason.kind}\t{'rebuild' if reason.rebuild else ''}\n"
+                                for name, reason in why.items())
+    with writing():
+        os.makedirs(os.path.join(directory, "slurm"))
     for name, text in files.items():
         path = os.path.join(options.output_dir, name)
         if not has_content(path, text):     # else it keeps its modification time
             write_file(path, text)
-    directory = new_directory(options.output_dir)
-    for name, text in {
-            **{f"{array.name}.tasks": tasks_text(array, options.output_dir) for array in arrays},
-            **render(workflow, arrays, directory, options),
-            "runs.tsv": "".join(f"{name}\t{reason.kind}\t{'rebuild' if reason.rebuild else ''}\n"
-                                for name, reason in why.items())}.items():
+    for name, text in texts.items():
         write_file(os.path.join(directory, name), text)
-    write_state(directory, "written" if options.dry_run else "submitting")
+    write_state(directory, "ended" if options.dry_run else "running")
     record = plan_record(workflow, options, data, directory, found)
     write_file(os.path.join(directory, "dry_plan.json" if options.dry_run else "plan.json"),
                plan_text(record, planned_tasks(tasks, arrays, why)))
@@ -99,17 +98,14 @@ def plan_record(workflow, options, data, directory, found):
 
 
 def planned_tasks(tasks, arrays, why):
-    """Yields each task as plan.json has it; a task that runs has the array and index of its
-    element."""
+    """Yields each task as plan.json has it, one that runs with array and index of its element."""
     place = {task.name: (array.name, index) for array in arrays
              for index, members in array.elements.items() for task in members}
     for task in tasks:
         array, index = place.get(task.name, (task.array, task.index))
         kind, text, rebuild = why.get(task.name, Reason("", ""))
-        record = task._replace(array=array, index=index, run=task.name in why, reason_kind=kind,
-                               reason=text, rebuild=rebuild)._asdict()
-        del record["model"], record["y_col_name"]       # the plan has them once
-        yield record
+        yield task._replace(array=array, index=index, run=task.name in why, reason_kind=kind,
+                            reason=text, rebuild=rebuild)._asdict()
 
 
 def plan_text(record, tasks):
@@ -126,32 +122,15 @@ def tasks_text(array, out):
                    for at in range(max(lines) + 1))
 
 
-def new_directory(out):
-    """Makes OUT/launches/{UTC time}/ and returns its path. Nobody else gets the same, and its name
-    sorts behind all that exist, also if this host's clock is behind: order never depends on
-    clocks."""
+def next_directory(out):
+    """Returns the path of a new launch, OUT/launches/{UTC time}/. Its name sorts behind all that
+    exist, also if this host's clock is behind: order never depends on clocks."""
     above = os.path.join(out, "launches")
-    with writing():
-        os.makedirs(above, exist_ok=True)
-        while True:
-            newest = max(os.listdir(above), default="")
-            path = os.path.join(above, max(datetime.now(timezone.utc).strftime(ID), newest + "1"))
-            with suppress(FileExistsError):     # another launch was faster
-                os.makedirs(os.path.join(path, "slurm"))
-                return path
+    newest = max(os.listdir(above), default="") if os.path.isdir(above) else ""
+    return os.path.join(above, max(datetime.now(timezone.utc).strftime(ID), newest + "1"))
 
 
-# ---- batch scripts
-
-def render(workflow, arrays, directory, options):
-    """Returns {NAME.sbatch: text} for a launch in this directory, {} without Slurm; Refusal."""
-    if options.executor != "slurm":
-        return {}
-    return {f"{array.name}.sbatch": render_one(workflow, array, directory, options)
-            for array in arrays}
-
-
-def render_one(workflow, array, directory, options):
+def render(workflow, array, directory, options):
     """Returns the batch script of an array; Refusal."""
     lines = templates.read_template(array.template, options.model)
     return templates.render(lines, {
@@ -175,16 +154,12 @@ def job_name(workflow, launch_id, array):
 # ---- while a launch lives
 
 def write_state(directory, state):
-    """state: submitting or running while the launcher lives, then submitted, ended or written."""
+    """state: running while the launcher submits or runs tasks, then ended. If the disk is full, the
+    work goes on without it."""
     record = {"state": state, "host": os.uname().nodename, "pid": os.getpid(),
               "process_started": process_started(os.getpid())}
-    write_file(os.path.join(directory, "state.json"), json.dumps(record) + "\n")
-
-
-def note_state(directory, state):
-    """A sign of life or the end: if the disk is full, the work goes on without it."""
     with suppress(Refusal):
-        write_state(directory, state)
+        write_file(os.path.join(directory, "state.json"), json.dumps(record) + "\n")
 
 
 def read_state(directory):
@@ -198,19 +173,16 @@ def read_state(directory):
 
 def is_at_work(state):
     """Whether the process that wrote a state or a status lives; on another host its age decides."""
-    if state.get("state") not in ("submitting", "running"):
+    if state.get("state") != "running":
         return False
     if state.get("host") != os.uname().nodename:
         return state.get("age", SILENT_AFTER) < SILENT_AFTER
     return process_started(state.get("pid")) == state.get("process_started") != ""
 
 
-def withdraw(directory, created=()):
-    """Takes back a plan that was never started, and the files it created: the directory is no
-    launch any more."""
-    for path in created:
-        os.unlink(path)
-    note_state(directory, "ended")
+def withdraw(directory):
+    """Takes back a plan that was never started: the directory is no launch any more."""
+    write_state(directory, "ended")
     os.unlink(os.path.join(directory, "plan.json"))
 
 
@@ -218,8 +190,6 @@ def add_job(directory, array, job_id):
     """Records a job id at once: what is submitted must be known, whatever comes next."""
     with writing(), open(os.path.join(directory, "jobs.tsv"), "a", encoding="utf-8") as file:
         file.write(f"{array}\t{job_id}\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def read_jobs(directory):
@@ -232,8 +202,7 @@ def read_jobs(directory):
 
 
 def create_once(out, files):
-    """Creates {name in OUT: text} and returns their paths. Refusal if another launch was faster."""
-    created = []
+    """Creates {name in OUT: text}. Refusal if another launch was faster, with another text."""
     for name, text in files.items():
         path = os.path.join(out, name)
         with writing():
@@ -241,8 +210,6 @@ def create_once(out, files):
             try:
                 with open(path, "x", encoding="utf-8", errors="surrogateescape") as file:
                     file.write(text)
-                created.append(path)
             except FileExistsError:
                 if not has_content(path, text):
                     raise
-    return created

@@ -26,7 +26,6 @@ ENVIRONMENTS = "none, venv:DIR, conda:NAME_OR_PREFIX, module:NAME[,NAME], apptai
 STAGE_ARGUMENTS = [f"{stage}_args" for stage in MODEL_STAGES]
 # The workflow sets these of each stage; config_file would replace the model's parameter file.
 OWN_ARGUMENTS = (*DIRECTORIES, *SPLIT_FILES, "y_col_name", "config_file")
-MEANT = {"trials": "max_evals", "n_trials": "max_evals", "max_trials": "max_evals"}
 SHAPE = 'a file of {"model": {"source": {"name": value}}}, as workflow_hpo.py writes it'
 
 
@@ -54,15 +53,12 @@ def names(text):
 
 def split_numbers(text):
     """'3' -> [3]; '0-9' -> [0, ..., 9]; '0,2-4' -> [0, 2, 3, 4]"""
-    numbers = []
-    for part in text.split(","):
-        match = re.match(r"(\d{1,6})(?:-(\d{1,6}))?$", part)
-        first, last = match.groups() if match else ("1", "0")
-        numbers += range(int(first), int(last or first) + 1) or [None]
-    if None in numbers:
+    parts = [re.match(r"(\d{1,6})(?:-(\d{1,6}))?$", part) for part in text.split(",")]
+    ranges = [range(int(part[1]), int(part[2] or part[1]) + 1) if part else () for part in parts]
+    if not all(ranges):
         raise argparse.ArgumentTypeError(
             f"{text!r} is neither a split number nor a range like 0-9")
-    return numbers
+    return [number for each in ranges for number in each]
 
 
 def environment(text):
@@ -98,8 +94,7 @@ def as_arguments(values):
 # ---- the table
 
 def option(flags, help, **settings):
-    """One row of the table: 'NAME OTHER_NAME=VALUE' without dashes, the help, and what argparse has
-    to know."""
+    """One row of the table: 'NAME OTHER_NAME=VALUE', the help, and what argparse has to know."""
     names_of_option, _, value = flags.partition("=")
     if value:
         settings["metavar"] = value
@@ -190,9 +185,6 @@ class Parser(argparse.ArgumentParser):
 class Help(argparse.RawDescriptionHelpFormatter):
     """A line an option: its first name alone, and its value once."""
 
-    def __init__(self, prog):
-        super().__init__(prog, max_help_position=29)
-
     def _format_action_invocation(self, action):
         value = "" if action.nargs == 0 else self._format_args(action, "N")
         return f"{action.option_strings[0]} {value}".rstrip()
@@ -202,14 +194,14 @@ def shared_parser(workflow, description, epilog, stages, title=None, own=()):
     """Returns the parser of a workflow; for the arguments, see option_table."""
     program = f"workflow_{workflow}.py"
     parser = Parser(
-        prog=program, description=description, formatter_class=Help, allow_abbrev=False,
+        prog=program, description=description, allow_abbrev=False,
+        formatter_class=lambda prog: Help(prog, max_help_position=29),
         usage=f"python3 {program} [options]",
         epilog=f"{epilog}IMPROVE's own names (--source_datasets, --model_name ...) are known, too.")
     for name, rows in option_table(workflow, stages, title, own).items():
         group = parser.add_argument_group(name)
         for flags, settings in rows:
-            dashed = [flag.replace("_", "-") for flag in flags if "_" in flag]
-            group.add_argument(*[f"--{flag}" for flag in flags + dashed], **settings)
+            group.add_argument(*[f"--{flag}" for flag in flags], **settings)
     parser.set_defaults(workflow=workflow, fuse=False)  # a search has no --fuse
     return parser
 
@@ -219,8 +211,8 @@ def shared_parser(workflow, description, epilog, stages, title=None, own=()):
 def parse(parser, argv):
     """Returns a Namespace with absolute paths; Refusal, or exits as argparse does after --help.
 
-    preprocess_args, train_args, infer_args: {name: text or list of texts}
-    hyperparameters: {source: {name: text}}; demo: whether there is no benchmark; notes: sentences
+    *_args: {name: text or list of texts}; hyperparameters: {source: {name: text}}
+    demo: whether there is no benchmark; notes: sentences
     """
     line = joined(sys.argv[1:] if argv is None else argv)
     refuse_empty(line)
@@ -241,11 +233,11 @@ def parse(parser, argv):
 
 
 def settle(options, beside):
-    """Refuses options that contradict each other; flat lists, absolute paths. For the arguments,
-    see parse and settle_model."""
+    """Refuses options that contradict each other; flat lists, absolute paths."""
     values = vars(options)
     options.status = options.status or options.json or options.resources
-    for pair in (("status", "cancel"), ("check", "status"), ("fuse", "tasks_per_job")):
+    for pair in (("status", "cancel"), ("check", "status"), ("fuse", "tasks_per_job"),
+                 ("adopt", "dry_run")):
         if all(values[name] for name in pair):
             raise Refusal(f"--{pair[0]} and --{pair[1]} are given together",
                           "one of them at a time")
@@ -259,10 +251,8 @@ def settle(options, beside):
 
 
 def settle_model(options, beside):
-    """The model's folder, its environment, and the arguments of its stages.
-
-    beside: the folder of an INI file that decides where the model is, which may be there or here
-    """
+    """The model's folder, its environment, and the arguments of its stages. beside: the folder of
+    an INI file that decides where the model is, which may be there or here"""
     folders = [found(options.model_dir, beside)] + [os.getcwd(), beside] * bool(beside)
     script = f"{options.model}_train_improve.py"
     folder = options.model_dir = next((each for each in folders
@@ -318,8 +308,7 @@ def unknown_arguments(unknown, parser):
     """The Refusal of arguments that no option takes."""
     name = unknown[0].partition("=")[0].lstrip("-").replace("-", "_")   # as in the table
     known = [flag.lstrip("-") for flag in parser._option_string_actions]
-    meant = MEANT.get(name)
-    near = [meant] if meant in known else difflib.get_close_matches(name, known, 1, 0.8)
+    near = difflib.get_close_matches(name, known, 1, 0.8)
     return Refusal(
         f"unrecognized arguments: {' '.join(unknown)}", f"did you mean --{near[0]}?" if near else
         "options of the model go into one text, --train_args \"--learning_rate 0.1\", those of "

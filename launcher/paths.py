@@ -10,7 +10,6 @@ import tempfile
 
 from core.errors import Refusal
 
-LONGEST_PATH = 1000     # bytes of --output_dir; the system takes 4096 for a file in it
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder that people copy
 MODEL_STAGES = ("preprocess", "train", "infer")
 
@@ -23,9 +22,8 @@ def found(path, folder):
 
 
 def with_absolute_path(name, value, folder):
-    """Returns the value of an argument with absolute paths: stages run in their model's folder, not
-    in ours. A path has a /, or belongs to an option like x_dir, or is a file with a dot in its
-    name."""
+    """Returns the value of an argument with absolute paths, as stages run in the model's folder. A
+    path has a /, or belongs to an option like x_dir, or is a file with a dot in its name."""
     if isinstance(value, list):
         return [with_absolute_path(name, each, folder) for each in value]
     path = found(value, folder)
@@ -42,11 +40,10 @@ def absolute_environment(spec, folder):
         return spec
     path = found(place, folder)
     if kind == "conda" and os.sep not in place:
-        signs = [name for name in ("pyvenv.cfg", "conda-meta", "bin/python")
-                 if os.path.lexists(f"{path}/{name}")]
-        if not signs:
+        if os.path.lexists(f"{path}/pyvenv.cfg"):
+            kind = "venv"
+        elif not os.path.lexists(f"{path}/conda-meta"):
             return spec
-        kind = "venv" if "pyvenv.cfg" in signs else "conda"
     if not os.path.exists(path):
         raise Refusal(f"--env {spec}: {path} does not exist", "the path of an existing environment")
     return f"{kind}:{path}"
@@ -64,10 +61,6 @@ def model_script(options, stage):
 
 def check_output_dir(directory):
     """Returns the path of a results tree; Refusal if it cannot be written."""
-    size = len(os.fsencode(directory))
-    if size > LONGEST_PATH:
-        raise Refusal(f"--output_dir has {size} bytes, which is too long for the paths inside it",
-                      f"an --output_dir of at most {LONGEST_PATH} bytes")
     above = directory
     while not os.path.lexists(above):
         above = os.path.dirname(above)
@@ -80,11 +73,10 @@ def check_output_dir(directory):
     return directory
 
 
-def run_model(*line, timeout=None, **settings):
-    """Calls run_model.sh; returns (exit code, output). settings: variables of its environment;
-    subprocess.TimeoutExpired after `timeout` seconds."""
+def run_model(*line, **settings):
+    """Calls run_model.sh; returns (exit code, output). settings: variables of its environment"""
     done = subprocess.run(
-        ["bash", f"{HERE}/run_model.sh", *line], timeout=timeout,
+        ["bash", f"{HERE}/run_model.sh", *line],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         env=dict(os.environ, WORKFLOW_PYTHON=sys.executable, **settings))
     return done.returncode, done.stdout.decode("utf-8", "replace")

@@ -9,13 +9,13 @@ from collections import Counter
 
 from core import rules
 from core.errors import Refusal
-from core.task import STAGES, quoted, task_line
+from core.task import STAGES, command_line, quoted, task_line
 from core.text import plural
 from core.tree import ResultsTree
-from launcher import (benchmark, changed_data, demo_data, improve_stages, local,
-                      options as command_line, slurm, templates)
+from launcher import benchmark, changed_data, demo_data, improve_stages, slurm, templates
+from launcher.options import BENCHMARK
 from launcher.paths import MODEL_STAGES, check_output_dir, model_script, run_model
-from launcher.tasks import Packing, arrays_of, rows_of
+from launcher.tasks import arrays_of, rows_of
 
 OLDER = "was written by an older version of these launchers"
 FOREIGN = "holds outputs without a stage_status.json"
@@ -25,8 +25,7 @@ LOCAL_ARRAY = 10 ** 9   # without Slurm an array may be as long as it likes
 # ---- checks before any data is read
 
 def check(workflow, options):
-    """Refuses options that cannot work here before any data is read; settles where the tasks
-    run."""
+    """Refuses options that cannot work here; settles where the tasks run."""
     for stage in workflow.stages:
         if stage in MODEL_STAGES:
             model_script(options, stage)
@@ -37,8 +36,7 @@ def check(workflow, options):
 
 
 def choose_executor(options):
-    """Sets options.executor to slurm or local, and returns it. A workstation may have Slurm's
-    programs and no cluster."""
+    """Sets options.executor to slurm or local, and returns it. Not every sbatch has a cluster."""
     has_sbatch = shutil.which("sbatch")
     if options.executor == "slurm" and not has_sbatch and not options.dry_run:
         raise Refusal("--executor slurm, but there is no sbatch on this machine",
@@ -56,8 +54,7 @@ def choose_executor(options):
 
 
 def check_environment(options):
-    """Activates the model's environment once on this machine, if it can be: a mistake costs a
-    second and not a night in the queue."""
+    """Activates the model's environment once, if this machine can: a mistake costs a second."""
     kind = options.env.partition(":")[0]
     if kind in ("none", "apptainer"):
         return
@@ -89,15 +86,14 @@ def find_data(options):
     data = benchmark.read_benchmark(options.input_dir, options.y_col_name, options.split_type,
                                     options.y_data_file)
     if data.synthetic:      # the summary says what that means
-        why = f"./{command_line.BENCHMARK} does not exist, so " if options.demo else ""
+        why = f"./{BENCHMARK} does not exist, so " if options.demo else ""
         print(f"demo data: {why}this run uses the synthetic benchmark in {options.input_dir}",
               flush=True)
     return data
 
 
 def with_collector(tasks):
-    """Returns the tasks and the collector behind them; Refusal if there are none, or two of one
-    name."""
+    """Returns the tasks and the collector behind them; Refusal."""
     if not tasks:
         raise Refusal("nothing to run",
                       "other --source, --target and --split, or no --only_cross_study")
@@ -118,8 +114,7 @@ def with_collector(tasks):
 def look(workflow, tasks, data, options):
     """Returns (ResultsTree, {task name: Reason} of what runs, fingerprints of the benchmark).
 
-    Refusal if the tree belongs to another run, or the benchmark has changed since; --adopt happens
-    here.
+    Refusal if the tree is another run's, or the benchmark has changed; --adopt happens here.
     """
     tree = ResultsTree(options.output_dir)
     refuse_other_owner(tree, workflow, options)
@@ -134,23 +129,19 @@ def look(workflow, tasks, data, options):
 
 def refuse_other_owner(tree, workflow, options):
     """One OUT holds one workflow of one model, on splits of one type."""
+    asked = {"workflow": workflow.name, "model": options.model, "split_type": options.split_type}
     for launch in tree.launches:
         arguments = launch.plan.get("arguments")
-        arguments = arguments if isinstance(arguments, dict) else {}
-        for what, found, asked in (("workflow", launch.plan["workflow"], workflow.name),
-                                   ("model", launch.plan.get("model"), options.model),
-                                   ("split type", arguments.get("split_type", "split"),
-                                    options.split_type)):
-            if found not in (None, asked):
-                raise Refusal(f"{options.output_dir} holds results of {what} {found}, not {asked}",
-                              "choose another --output_dir")
+        found = {**(arguments if isinstance(arguments, dict) else {}), **launch.plan}
+        for what, value in asked.items():
+            if found.get(what) not in (None, value):
+                raise Refusal(f"{options.output_dir} holds results of {what} {found[what]}, not "
+                              f"{value}", "choose another --output_dir")
 
 
 def adopt(tasks, tree, options):
-    """Refuses outputs that another program, or an older version, has left.
-
-    With --adopt the runner judges them instead and writes their status; a dry run takes them all.
-    """
+    """Refuses outputs of another program or an older version; with --adopt, the runner judges them
+    and writes their status."""
     # --redo STAGE makes the tasks of that stage and of all after it anew
     redone = STAGES[STAGES.index(options.redo):] if options.redo else ()
     kept = {task.name: task for task in tasks if task.stage not in redone}
@@ -163,13 +154,8 @@ def adopt(tasks, tree, options):
                       f"{plural(len(untracked), 'task')}, {untracked[0].name} first",
                       "--adopt to take them as done, --redo STAGE to make them anew, or choose "
                       "another --output_dir")
-    if options.dry_run:
-        for task in untracked:
-            tree.assume_adopted(task)
-        print(f"dry run: --adopt would judge {plural(len(untracked), 'output')} and take those "
-              "that are complete as done")
-        return
-    complete = sum(local.adopt(task, tree.out) for task in untracked)
+    complete = sum(run_model("--judge", *command_line(task, tree.out))[0] == 0
+                   for task in untracked)
     for task in untracked:
         tree.forget(task.name)
     print(f"adopted {plural(complete, 'output')}; {len(untracked) - complete} not complete, "
@@ -195,9 +181,7 @@ def arrays_to_run(tasks, why, options):
             if not options.dry_run and not options.check:
                 raise
             largest = slurm.DEFAULT_MAX_ARRAY
-            if options.dry_run:
-                print(f"dry run: no Slurm controller answers, so MaxArraySize {largest} is assumed")
-    packing = Packing(lambda stage, source: templates.find_template(stage, source, options.model),
-                      largest, options.max_running, options.tasks_per_job or 1, rows_of(tasks)
-                      if options.fuse else {})
-    return arrays_of([task for task in tasks if task.name in why], packing)
+    return arrays_of([task for task in tasks if task.name in why],
+                     lambda stage, source: templates.find_template(stage, source, options.model),
+                     largest, options.max_running, options.tasks_per_job or 1,
+                     rows_of(tasks) if options.fuse else ())

@@ -1,6 +1,6 @@
 """queue: one look at the queue for all jobs of an OUT, and what launchers decide on it.
 
-    ResultsTree -> squeue -> Queue -> stranded, cancel, wait; --status, refuse_busy (status.py)
+    ResultsTree -> squeue -> Queue -> cancel, wait; --status, refuse_busy (status.py)
 
 A job is known by its name, csa.LAUNCH.ARRAY, so one whose id was never written down is found, too.
 """
@@ -18,10 +18,9 @@ from launcher import launch_files, slurm
 FIRST_PAUSE, LAST_PAUSE = 10, 60    # seconds between two polls of the queue, for --wait
 SILENCE = 900           # seconds without an answer after which --wait gives up
 AGAIN = "in the template, then --cancel and the same command"
-STRANDED = "what it waits for can no longer end well"
+STRANDED = "DependencyNeverSatisfied"
 # Slurm's state and reason -> why an element can never start by itself, and what to do
 NEVER_STARTS = (
-    (r"DependencyNeverSatisfied", STRANDED, "the same command again, which cancels it"),
     (r"SPECIAL_EXIT|_HOLD |held( state)?$|JobHeld", "Slurm holds it",
      "scontrol release JOB; an administrator's hold: ask the administrators"),
     (r"Partition(Down|Inactive)", "its partition is down", f"wait, or edit --partition {AGAIN}"),
@@ -30,59 +29,46 @@ NEVER_STARTS = (
     (r"InvalidAccount|InvalidQOS|AccountNotAllowed|QOSNotAllowed|(Assoc|QOS)(Max\w*PerJob|Min)",
      "its account or QOS does not allow it", f"edit --account, --qos, --time or --mem {AGAIN}"),
 )
-HINTS = {why: hint for _, why, hint in NEVER_STARTS}
-
-
-class Busy(Refusal):
-    """Somebody runs these tasks."""
 
 
 def never_starts(element):
-    """Returns why an element can never start by itself, a key of HINTS; '' if it only waits."""
-    said = f"{element.state} {element.reason}"
-    return next((why for pattern, why, _ in NEVER_STARTS
-                 if element.waits and re.search(pattern, said)), "")
+    """Returns why an element that waits can never start by itself, with a hint; '' if it can."""
+    return next((f"can never start: {why} ({said(element)})\n  try: {hint}"
+                 for pattern, why, hint in NEVER_STARTS
+                 if re.search(pattern, f"{element.state} {element.reason}")), "")
+
+
+def said(element):
+    """What Slurm says of an element that waits; a state that is none of ours is shown, too."""
+    return ("" if element.state == "PENDING" else f"{element.state}, ") + element.reason
 
 
 class Queue:
     """What squeue says of a tree's launches, also of elements that ended in the last minutes.
 
     error       why the controller did not answer, '' if it did
+    in_queue    the Elements that wait or run
+    of_task     {task name: its Element: one in the queue, else the newest launch's, else None}
     jobs        the job ids that were written down
     submitted   {task name: whether its newest job was written down}
     """
 
     def __init__(self, tree, elements=(), error=""):
-        self.tree, self.error, self.jobs, self.submitted = tree, error, set(), {}
-        self._elements, self._of_task = {}, {}
-        for element in elements:
-            place = element.name, element.index
-            # A batch script may have been submitted by hand again: the one in the queue counts.
-            if element.in_queue or place not in self._elements:
-                self._elements[place] = element
+        self.tree, self.error, self.of_task, self.jobs, self.submitted = tree, error, {}, set(), {}
+        self.in_queue = [element for element in elements if element.in_queue]
+        ended = [element for element in elements if not element.in_queue]
+        # A batch script may have been submitted by hand again: the one in the queue counts.
+        found = {(element.name, element.index): element for element in ended + self.in_queue}
         for launch in tree.launches:
             jobs = launch_files.read_jobs(launch.directory)
             self.jobs.update(job.partition(";")[0] for job in jobs.values())
             for task in filter(lambda task: task.run, launch.tasks):
-                element, older = self.element(launch, task), self._of_task.get(task.name)
+                name, older = job_name(launch, task.array), self.of_task.get(task.name)
+                # without an index: elements that were cancelled
+                element = found.get((name, task.index)) or found.get((name, None))
                 if element and element.in_queue or not (older and older.in_queue):
-                    self._of_task[task.name] = element
+                    self.of_task[task.name] = element
                 self.submitted[task.name] = task.array in jobs
-
-    def element(self, launch, task):
-        """Returns the Element of a launch's task, else that of cancelled elements, else None."""
-        name = job_name(launch, task.array)
-        return self._elements.get((name, task.index)) or self._elements.get((name, None))
-
-    def of_task(self, name):
-        """Returns the Element of a task: one in the queue, else the newest launch's, else None."""
-        return self._of_task.get(name)
-
-    def in_queue(self, launch=None):
-        """Returns the Elements of a launch (None: of all) that wait or run."""
-        start = job_name(launch, "") if launch else ""
-        return [element for element in self._elements.values()
-                if element.in_queue and element.name.startswith(start)]
 
 
 def job_name(launch, array):
@@ -108,29 +94,7 @@ def look(tree):
     return Queue(tree, elements)
 
 
-def stranded(queue):
-    """Returns the jobs to cancel ('409_3') of elements whose parents failed: they wait for ever.
-
-    Slurm names only the first of a chain; what waits for that one waits as long.
-    """
-    jobs = set()
-    for launch in queue.tree.launches:
-        names = set()
-        for task in launch.tasks:       # parents come first
-            element = queue.element(launch, task)
-            if element and element.waits and (
-                    never_starts(element) == STRANDED or names & set(task.parents)):
-                names.add(task.name)
-                jobs.add(element.address)
-    return sorted(jobs)
-
-
 # ---- who is at work
-
-def no_answer(error):
-    return Refusal(f"the Slurm controller does not answer ({error})",
-                   "give the same command again later")
-
 
 def at_work_elsewhere(launch):
     """Whether the launcher of a launch, not this process, submits or runs its tasks."""
@@ -152,31 +116,28 @@ def runner_at_work(queue, name, status):
 # ---- --cancel
 
 def cancel(options):
-    """Ends the jobs and the local run of an OUT and no others; with --dry_run only says so.
-
-    Returns the exit code.
-    """
+    """Ends the jobs and the local run of an OUT and no others; with --dry_run only says so. Returns
+    the exit code."""
     tree = started_tree(options)
     local = [launch_files.read_state(launch.directory) for launch in tree.launches
              if launch.plan.get("executor") == "local" and at_work_elsewhere(launch)]
     queue = look(tree)
     if queue.error:
-        raise no_answer(queue.error)
-    jobs = sorted({element._replace(index=None).address for element in queue.in_queue()})
+        raise slurm.no_answer(queue.error)
+    jobs = sorted({element._replace(index=None).address for element in queue.in_queue})
     if not options.dry_run:
         for state in local:
             if state["host"] != os.uname().nodename:
                 raise Refusal(f"a local run goes on on {state['host']}", "cancel it there")
             os.kill(state["pid"], signal.SIGTERM)
-        try:
-            slurm.cancel(jobs)
-        except slurm.SlurmError as error:
-            raise no_answer(error)
-    ended = [f"{plural(len(jobs), 'job')}: {' '.join(jobs)}"] if jobs else []
-    ended += [f"the local run of process {state['pid']} on {state['host']}" for state in local]
+        slurm.cancel(jobs)
     start = "dry run: would cancel" if options.dry_run else "cancelled"
-    print("\n".join(f"{start} {what}" for what in ended) or
-          "nothing to cancel: no task of this run waits or runs")
+    if jobs:
+        print(f"{start} {plural(len(jobs), 'job')}: {' '.join(jobs)}")
+    for state in local:
+        print(f"{start} the local run of process {state['pid']} on {state['host']}")
+    if not jobs and not local:
+        print("nothing to cancel: no task of this run waits or runs")
     return 0
 
 
@@ -191,21 +152,17 @@ def started_tree(options):
 
 # ---- --wait
 
-def newest_launch(queue):
-    """Returns the newest launch that has jobs in the queue, None if none has."""
-    return next(filter(queue.in_queue, reversed(queue.tree.launches)), None)
-
-
 def wait(tree, launch):
     """Returns when no job of a launch waits or runs, but for jobs that can never start; also if the
     controller stays silent."""
     pause, said, answered = FIRST_PAUSE, "", time.time()
     while time.time() - answered < SILENCE:
         queue = look(tree)
-        answered = answered if queue.error else time.time()
         left = still_to_come(queue, launch)
-        if not left and not queue.error:
-            return
+        if not queue.error:
+            answered = time.time()
+            if not left:
+                return
         line = queue.error or f"{plural(len(left), 'job')} left, " \
                               f"{sum(each.runs for each in left)} running"
         if line != said:
@@ -217,8 +174,9 @@ def wait(tree, launch):
 
 
 def still_to_come(queue, launch):
-    """Returns the Elements that wait or run; [] if only what can never start is left."""
-    left = queue.in_queue(launch)
-    stuck = set(filter(never_starts, left))
+    """Returns the Elements of a launch that wait or run; [] if only what can never start is
+    left."""
+    left = [each for each in queue.in_queue if each.name.startswith(job_name(launch, ""))]
+    stuck = [each for each in left if each.reason == STRANDED or never_starts(each)]
     moves = any(each not in stuck and each.reason != "Dependency" for each in left)
     return left if moves or not stuck else []

@@ -37,7 +37,8 @@ NO_REPLY = re.compile(r"timed out|zero bytes|connection (reset|refused|failure|s
                       r"|broken pipe|unable to contact|message (send|receive)", re.IGNORECASE)
 LATER = "edit its #SBATCH lines; if only its nodes or its reservation are not available yet, " \
         "SKIP_TEST_ONLY=1 before the same command submits it all the same, and it waits"
-FEWER = "give the same command again later, when fewer of your jobs are in the queue"
+FEWER = "the same command later, when fewer of your jobs are in the queue; --tasks_per_job K or " \
+        "--fuse queues fewer"
 
 ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY",
          "PREEMPTED", "REVOKED", "TIMEOUT", "LAUNCH_FAILED", "RECONFIG_FAIL"}
@@ -46,21 +47,21 @@ RUNNING = {"RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED", "SIGN
 
 
 class SlurmError(Exception):
-    """A Slurm command failed: what it said.
-
-    may_be_submitted: no reply came, or none with a job id
-    """
+    """What a failed command said. may_be_submitted: no reply came, or none with a job id"""
 
     def __init__(self, message, may_be_submitted=False):
         super().__init__(message)
         self.may_be_submitted = may_be_submitted
 
 
-class Element(NamedTuple):
-    """An array element in the queue.
+def no_answer(error, hint="give the same command again later"):
+    """Returns the Refusal of what needs the controller."""
+    return Refusal(f"the Slurm controller does not answer ({error})", hint)
 
-    index None: elements that were cancelled while they waited; squeue does not say which ones
-    """
+
+class Element(NamedTuple):
+    """An array element in the queue. index None: elements that were cancelled while they waited;
+    squeue does not say which ones."""
     job_id: str
     index: Optional[int]
     state: str
@@ -80,16 +81,12 @@ class Element(NamedTuple):
 
     @property
     def in_queue(self):
+        """Also in states that only newer versions of Slurm have."""
         return self.state not in ENDED
 
     @property
     def runs(self):
         return self.state in RUNNING
-
-    @property
-    def waits(self):
-        """Also in states that only newer versions of Slurm have."""
-        return self.in_queue and not self.runs
 
 
 # ---- commands
@@ -105,16 +102,17 @@ def ask(command, timeout=ASK_TIMEOUT, cwd=None):
     """Returns the standard output of a Slurm command; raises SlurmError."""
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, env=environment(), timeout=timeout, cwd=cwd)
+                              stderr=subprocess.PIPE, encoding="utf-8", errors="replace",
+                              env=environment(), timeout=timeout, cwd=cwd)
     except subprocess.TimeoutExpired:
         raise SlurmError(f"{command[0]} gave no answer in {timeout} s", True)
     except OSError as error:
         raise SlurmError(f"{command[0]} cannot be run ({error.strerror})")
     if done.returncode:
-        said = " ".join(done.stderr.decode("utf-8", "replace").split())
+        said = " ".join(done.stderr.split())
         raise SlurmError(said or f"{command[0]} exited with {done.returncode}",
                          done.returncode < 0 or NO_REPLY.search(said) is not None)
-    return done.stdout.decode("utf-8", "replace")
+    return done.stdout
 
 
 @functools.lru_cache()
@@ -127,10 +125,8 @@ def configuration():
 
 
 def is_set_up():
-    """Whether Slurm's programs know of a cluster, by a file, a daemon's copy of it or DNS.
-
-    A controller that does not answer is a cluster all the same: nothing may run on its login node.
-    """
+    """Whether Slurm's programs know of a cluster, be its controller silent: nothing may run on its
+    login node then."""
     return "DNS SRV lookup failed" not in configuration()[1]    # Slurm's own words
 
 
@@ -138,8 +134,7 @@ def largest_array():
     """Returns MaxArraySize: indices go up to one less. Raises Refusal if no controller answers."""
     said, error = configuration()
     if error:
-        raise Refusal(f"the Slurm controller does not answer ({error})",
-                      "run it again later, or add --executor local")
+        raise no_answer(error, "run it again later, or add --executor local")
     found = re.search(r"^MaxArraySize\s*=\s*(\d+)", said, re.MULTILINE)
     if found is None or int(found.group(1)) < 2:
         raise Refusal("this cluster allows no job arrays (MaxArraySize)", "add --executor local")
@@ -149,10 +144,8 @@ def largest_array():
 # ---- submission
 
 def test_scripts(arrays, directory):
-    """Asks Slurm about a script of each template: a wrong template submits nothing.
-
-    Raises Refusal or SlurmError. SKIP_TEST_ONLY=1 in the environment leaves it out.
-    """
+    """Asks Slurm about a script of each template: a wrong one submits nothing. Raises Refusal or
+    SlurmError. SKIP_TEST_ONLY=1 in the environment leaves it out."""
     ignored = sorted(name for name in set(os.environ) - set(environment())
                      if name.startswith("SBATCH_"))
     if ignored:
@@ -171,50 +164,42 @@ def test_scripts(arrays, directory):
                           "submitted", LATER)
 
 
-def submit_arrays(workflow, arrays, directory):
-    """Submits the arrays of a launch directory, and what can still go if one is refused.
-
-    Returns ({array: job}, the first error or None). An array whose parents are not submitted is
-    not submitted: nothing waits for what never comes. The collector takes whatever results exist.
-    """
+def submit_arrays(arrays, directory):
+    """Submits the arrays of a launch, and what can still go if one is refused: nothing waits for
+    what never comes, and the collector takes whatever results exist. Returns ({array: job}, the
+    first error or None)."""
     jobs, first_error = {}, None
     for array in arrays:
-        name = launch_files.job_name(workflow, os.path.basename(directory), array.name)
         try:
-            launch_files.write_state(directory, "submitting")   # a sign of life for other hosts
+            launch_files.write_state(directory, "running")  # a sign of life for other hosts
             submitted = [parent in jobs for parent in array.parents]
             if all(submitted) or array.stage == "collect" and any(submitted):
                 jobs[array.name] = submit(os.path.join(directory, f"{array.name}.sbatch"),
-                                          dependency_of(array, jobs), name)
+                                          dependency_of(array, jobs))
                 launch_files.add_job(directory, array.name, jobs[array.name])
         except (SlurmError, Refusal) as error:
             first_error = first_error or error
             if isinstance(error, Refusal) or error.may_be_submitted:
                 break  # a full disk or a silent controller: the next array would fare no better
-    launch_files.note_state(directory, "submitted")
+    launch_files.write_state(directory, "ended")
     return jobs, first_error
 
 
 def dependency_of(array, jobs):
-    """Returns 'aftercorr:1:2,afterany:3', '' for an array that waits for none of {array: job}."""
+    """Returns 'aftercorr:1:2', '' for an array that waits for none of {array: job}."""
     ids = [jobs[parent].partition(";")[0] for parent in array.parents if parent in jobs]
-    waits = [":".join([array.dependency, *ids])] if ids else []
-    if array.after in jobs:
-        waits.append("afterany:" + jobs[array.after].partition(";")[0])
-    return ",".join(waits)
+    return ":".join([array.dependency, *ids]) if ids else ""
 
 
-def submit(script, dependency, name):
-    """Submits one array and returns its job; raises SlurmError.
-
-    sbatch may fail though the controller has taken the job: then its name is in the queue.
-    """
+def submit(script, dependency):
+    """Submits one array and returns its job; raises SlurmError. sbatch may fail though the
+    controller has taken the job: then its name is in the queue."""
     waits = [f"--dependency={dependency}"] if dependency else []
     try:
         return job_of(ask(["sbatch", "--parsable", *waits, script], SBATCH_TIMEOUT,
                           os.path.dirname(script)))
     except SlurmError as error:
-        found = find_job(name, script, error)
+        found = find_job(script, error)
         if found is None:
             raise
         return found
@@ -228,15 +213,16 @@ def job_of(output):
     return found[-1]
 
 
-def find_job(name, script, error):
-    """Returns the job of this name, None if there is none; after a plain refusal by one look."""
-    written = templates.sbatch_options(script).get("--clusters", "")
-    clusters = os.environ.get("SBATCH_CLUSTERS", written)      # the environment wins in sbatch, too
+def find_job(script, error):
+    """Returns the job with a script's name or None; after a plain refusal by one look."""
+    asked = templates.sbatch_options(script)
+    # the environment wins in sbatch, too
+    clusters = os.environ.get("SBATCH_CLUSTERS", asked.get("--clusters", ""))
     for _ in range(TRIES if error.may_be_submitted else 1):
         time.sleep(PAUSE if error.may_be_submitted else 0)
         for cluster in clusters.split(","):     # of several, sbatch has chosen one
             with suppress(SlurmError):
-                for element in queue([name], cluster):
+                for element in queue([asked["--job-name"]], cluster):
                     return element._replace(index=None).address
     return None
 
@@ -248,10 +234,8 @@ def on(cluster):
 
 
 def queue(names, cluster=""):
-    """Returns the Elements of the jobs with these names, whoever owns them. Raises SlurmError.
-
-    Jobs that ended in the last minutes (MinJobAge) are among them.
-    """
+    """Returns the Elements of the jobs with these names, whoever owns them, also of those that
+    ended in the last minutes (MinJobAge). Raises SlurmError."""
     found = []
     for start in range(0, len(names), AT_ONCE):
         # Without -r, which leaves out the last one of indices with a constant step (22.05, 26.05)

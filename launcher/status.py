@@ -23,8 +23,9 @@ from core.text import aligned, plural
 from core.tree import LOG, Status
 from launcher import templates
 from launcher.paths import HERE
-from launcher.queue import (HINTS, STRANDED, Busy, Queue, at_work_elsewhere, look, never_starts,
-                            no_answer, runner_at_work, started_tree)
+from launcher.queue import (STRANDED, Queue, at_work_elsewhere, look, never_starts, runner_at_work,
+                            said, started_tree)
+from launcher.slurm import no_answer
 
 STATES = ("done", "running", "queued", "failed", "interrupted", "lost", "not run")
 BAD = ("failed", "interrupted", "lost")
@@ -35,7 +36,8 @@ ENDS = {"TIMEOUT": "time_limit", "OUT_OF_MEMORY": "out_of_memory", "NODE_FAIL": 
 LIMITS = {"time_limit": "--time", "out_of_memory": "--mem"}     # what a job asked too little of
 BEHIND = ("parent_failed", "stranded")
 NEVER_RAN = Status("")
-WAY_ON = "if a log names a mistake, repair it; then the same command runs what is not done"
+WAY_ON = "if a log names a mistake, repair it; then the same command (its text is in " \
+         "launches/*/plan.json) runs what is not done"
 USAGE = ("stage", "source", "jobs", "longest", "--time", "peak MB", "--mem")
 NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")    # causes that differ in numbers only are one cause
 
@@ -60,15 +62,16 @@ class State(NamedTuple):
 
 # ---- tree and queue -> States
 
-def survey(tree, queue):
+def survey(queue):
     """Returns the State of every task that the launches of an OUT have planned, parents first."""
-    return list(Survey(tree, queue).states.values())
+    return list(Survey(queue).states.values())
 
 
 class Survey:
     """states: {task name: State}, made from the statuses of a tree and its queue."""
 
-    def __init__(self, tree, queue):
+    def __init__(self, queue):
+        tree = queue.tree
         self.tree, self.queue, self.output, self.states = tree, queue, SlurmOutput(tree), {}
         self.reasons, self.runs = rules.decide(list(tree.tasks.values()), tree), tree.last_runs()
         self.in_hand = {task.name: launch.id for launch in filter(at_work_elsewhere, tree.launches)
@@ -78,7 +81,8 @@ class Survey:
 
     def add(self, task):
         """Finds the State of a task; those of its parents are known."""
-        status, element = self.tree.status(task.name) or NEVER_RAN, self.queue.of_task(task.name)
+        status = self.tree.status(task.name) or NEVER_RAN
+        element = self.queue.of_task.get(task.name)
         state, kind, reason = self.judge(task, status, element)
         log = self.tree.path(task.name, LOG) if status.state else ""
         if kind == "no_status":
@@ -93,8 +97,8 @@ class Survey:
         why, launch = self.reasons.get(task.name), self.in_hand.get(task.name)
         if element and element.in_queue and not is_over(status, element):
             return self.judge_in_queue(task, status, element)
-        if status.state == "running" and not element and runner_at_work(self.queue, task.name,
-                                                                        status):
+        if (status.state == "running" and not element
+                and runner_at_work(self.queue, task.name, status)):
             return "running", "", ""
         if launch and (status.launch != launch or status.state not in ("done", "failed")):
             return "queued", "", ""
@@ -111,25 +115,26 @@ class Survey:
             if status.slurm_job != element.key:
                 return "queued", "in_turn", "its job has started, this task has not"
             return "running", "", "" if element.state == "RUNNING" else element.state
-        parent, why = self.failed_parent(task), never_starts(element)
-        if parent or why == STRANDED:
-            return "not run", "stranded", f"parent failed: {parent or 'stranded in the queue'}"
-        # A state that is none of ours is shown as Slurm's.
-        said = ("" if element.state == "PENDING" else f"{element.state}, ") + element.reason
+        failed, why = self.failed_parents(task), never_starts(element)
+        if element.reason == STRANDED or any(each.reason_kind == "stranded" for each in failed):
+            name = failed[0].name if failed else "stranded in the queue"
+            return "not run", "stranded", f"parent failed: {name}"
+        if failed:
+            return "not run", "parent_failed", f"parent failed: {failed[0].name}"
         if why:
-            return "queued", "never_starts", f"{why} ({said})"
-        return "queued", "behind" if said == "Dependency" else "", said
+            return "queued", "never_starts", why
+        return "queued", "behind" if element.reason == "Dependency" else "", said(element)
 
     def judge_ended(self, task, status, element):
         """The state of a task that no job and no launcher has in hand."""
-        parent, kind = self.failed_parent(task), ENDS.get(element.state, "") if element else ""
+        failed, kind = self.failed_parents(task), ENDS.get(element.state, "") if element else ""
         end = kind.replace("_", " ")
         if kind in LIMITS and status.state != "interrupted":    # else the runner has named it
             end += limit_of(*self.runs[task.name], LIMITS[kind])
         if status.state == "failed":
             return "failed", status.reason_kind, status.reason
-        if parent:
-            return "not run", "parent_failed", f"parent failed: {parent}"
+        if failed:
+            return "not run", "parent_failed", f"parent failed: {failed[0].name}"
         if status.state == "done":
             return ("not run", *self.reasons[task.name][:2])
         if status.state == "interrupted":
@@ -144,17 +149,18 @@ class Survey:
         return "lost", kind or "no_status", end or (
             "Slurm no longer lists its job, and it wrote no status")
 
-    def failed_parent(self, task):
-        """Returns the name of the parent because of which a task cannot run, else None."""
+    def failed_parents(self, task):
+        """Returns the States of the parents because of which a task cannot run. The collector waits
+        for the end of all: only if some wait for ever, it does, too."""
         # A malformed plan may name a task among its own parents.
         parents = filter(None, map(self.states.get, task.parents))
-        return next((parent.name for parent in parents if task.stage != "collect"
-                     and (parent.state in BAD or parent.reason_kind in BEHIND)), None)
+        return [parent for parent in parents if parent.reason_kind == "stranded"
+                or task.stage != "collect" and (parent.state in BAD
+                                                or parent.reason_kind in BEHIND)]
 
 
 def limit_of(launch, task, option):
-    """Returns ' (--mem=8G; raise it in TEMPLATE)' of a task's job; '' if its script has no such
-    line."""
+    """Returns ' (--mem=8G; raise it in TEMPLATE)' of a task's job, '' without such a line."""
     asked = templates.sbatch_options(batch_script(launch, task)).get(option)
     stage = "row" if task.array.startswith("row") else task.stage
     template = os.path.relpath(templates.find_template(stage, task.source, task.model or ""), HERE)
@@ -168,7 +174,7 @@ def batch_script(launch, task):
 def is_over(status, element):
     """Whether a task has ended in an element that is still in the queue."""
     return status.slurm_job == element.key and (
-        status.state == "done" or status.state == "failed" and not element.waits)
+        status.state == "done" or status.state == "failed" and element.runs)
 
 
 def exit_code(states):
@@ -179,22 +185,24 @@ def exit_code(states):
     return 0 if all(state.state == "done" for state in states) else 1
 
 
-def refuse_busy(tree, names, queue):
-    """Refuses tasks that wait or run, and those that such tasks are made from.
-
-    This is a courtesy: a sentence instead of idle elements. The claim (stages/runner/claim.py)
-    guarantees that nothing runs twice, whoever starts it.
-    """
+def refuse_busy(names, queue):
+    """Refuses tasks that wait or run, and those that such tasks are made from. Returns the jobs to
+    cancel ('409_3') of elements that wait for ever, since what they wait for has failed. This is a
+    courtesy: the claim (stages/runner/claim.py) guarantees that nothing runs twice."""
     if queue.error and shutil.which("squeue"):
         raise no_answer(queue.error)
-    live = {state.name for state in survey(tree, Queue(tree) if queue.error else queue)
+    tree = queue.tree
+    states = survey(Queue(tree) if queue.error else queue)
+    live = {state.name for state in states
             if state.stage != "collect" and state.state in ("running", "queued")}
     read = {parent for name in live for parent in tree.tasks[name].parents}
-    busy = sorted((live | read) & set(names))
+    busy = sorted((live | read).intersection(names))
     if busy:
-        raise Busy(f"{len(busy)} of these tasks are in a live launch of {tree.out}, or read by one "
-                   f"({busy[0]} first)",
-                   "look with --status, end it with --cancel, or choose other tasks")
+        raise Refusal(f"{len(busy)} of these tasks are in a live launch of {tree.out}, or read by "
+                      f"one ({busy[0]} first)",
+                      "look with --status, end it with --cancel, or choose other tasks")
+    return sorted({queue.of_task[state.name].address for state in states
+                   if state.reason_kind == "stranded"})
 
 
 # ---- --status
@@ -204,12 +212,10 @@ def show(workflow_name, options, again):
     tree = started_tree(options)
     name = task_named(tree, options.status) if isinstance(options.status, str) else None
     if options.resources:
-        rows = list(usages(tree, name))
-        print(json.dumps([dict(zip(USAGE, row)) for row in rows], indent=1) if options.json else
-              aligned([USAGE, *rows]))
+        print(aligned([USAGE, *usages(tree, name)]))
         return 0
     queue = look(tree)
-    states = [state for state in survey(tree, queue) if name in (None, state.name)]
+    states = [state for state in survey(queue) if name in (None, state.name)]
     code = exit_code(states)
     if options.json:
         print(json.dumps({
@@ -220,12 +226,15 @@ def show(workflow_name, options, again):
     else:
         for note in dict.fromkeys(tree.notes):
             print(note, file=sys.stderr)
-        print(f"{tree.out}\n{table(states)}")
+        print(f"{tree.out}\n{table(states)}\n")
         if queue.error:
             print(f"the queue could not be asked ({queue.error}): running and queued as the files "
                   "say")
-        print(*("\n" + part for part in (waiting(states), problems(states),
-                                         advice(states, tree, again)) if part), sep="\n")
+        report = tree.path("report.html")
+        print(*failures(states), {
+            0: "all done" + (f"; report: {report}" if os.path.exists(report) else ""), 1: WAY_ON,
+            3: f"it runs; to end it: {again} --cancel",
+            4: f"it cannot go on by itself; to end it: {again} --cancel"}[code], sep="\n")
     return code
 
 
@@ -237,29 +246,21 @@ def table(states):
                                      for stage in stages)])
 
 
-def waiting(states):
-    """Why elements wait, equal reasons together; of those that can never start, what to do."""
-    lines, groups = [], Counter((state.stage, state.reason) for state in states
-                                if state.state == "queued" and state.reason)
-    for (stage, reason), number in groups.items():
-        hint = HINTS.get(reason.partition(" (")[0])
-        lines.append(f"{number} {stage} can never start: {reason}\n  try: {hint}" if hint else
-                     f"{number} {stage} wait: {reason}")
-    return "\n".join(lines)
-
-
-def problems(states):
-    """What failed, was interrupted or lost, equal causes once, with the end of a log:
+def failures(states):
+    """Returns lines: why tasks wait, and what failed, was interrupted or lost, equal causes once,
+    with the end of a log:
 
     failed: NAME and 14 more: REASON (attempt 2 on HOST); log: PATH
     """
-    groups, lines, bad = {}, [], [state for state in states if state.state in BAD]
+    waiting = Counter((state.stage, state.reason) for state in states
+                      if state.state == "queued" and state.reason)
+    lines = [f"{number} {stage} queued: {reason}" for (stage, reason), number in waiting.items()]
+    causes, bad = {}, [state for state in states if state.state in BAD]
     # A collector that found no score fails for the reasons that are named beside it.
     for state in [state for state in bad if state.stage != "collect"] or bad:
-        reason = state.reason.replace(state.name, "")   # in a path
-        cause = state.state, state.stage, NUMBER.sub("N", reason)
-        groups.setdefault(cause, []).append(state)
-    for first, *others in groups.values():
+        reason = NUMBER.sub("N", state.reason.replace(state.name, ""))      # in a path
+        causes.setdefault((state.state, state.stage, reason), []).append(state)
+    for first, *others in causes.values():
         more = f" and {len(others)} more" if others else ""
         ran = f"attempt {first.attempt} on {first.host}" if first.attempt else "never started"
         log = f"; log: {first.log}" if first.log else ""
@@ -269,23 +270,7 @@ def problems(states):
     followers = sum(state.reason_kind in BEHIND for state in states)
     if followers:
         lines.append(f"{plural(followers, 'task')} did not run because a parent failed")
-    return "\n".join(lines)
-
-
-def summary_of_failures(states):
-    """What a launch says at its end of tasks that are not done: the causes, and what to do."""
-    way_on = WAY_ON if exit_code(states) == 1 else ""
-    return "\n".join(filter(None, (waiting(states), problems(states), way_on)))
-
-
-def advice(states, tree, again):
-    """What to do now, in a line."""
-    code, report = exit_code(states), tree.path("report.html")
-    if code == 0:
-        return "all done" + (f"; report: {report}" if os.path.exists(report) else "")
-    if code == 1:
-        return f"{WAY_ON} (its text is in launches/*/plan.json)"
-    return f"it {'runs' if code == 3 else 'cannot go on by itself'}; to end it: {again} --cancel"
+    return lines
 
 
 # ---- --status TASK

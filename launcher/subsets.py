@@ -5,29 +5,22 @@
 
 The same seed gives the same subsets on every machine and Python.
 """
-import csv
 import glob
 import random
 import re
-from collections import Counter
 
 from core.errors import FileError, Refusal
 from core.improve_files import read_split
 
 SUBSET_FILE = re.compile(r".*/(.+)_split_(0|[1-9]\d*)_sz_([1-9]\d*)\.txt$")
-SCALES = ("log", "log2", "log10", "linear")
 
 
 def read_ids(path):
-    """Returns the row numbers in a split file; Refusal for anything else, or a number twice."""
+    """Returns the row numbers in a split file; Refusal for anything else."""
     try:
-        ids = read_split(path)
+        return read_split(path)
     except FileError as error:
         raise Refusal(f"split file {error}", "other studies or splits, or mend the file")
-    twice = [row for row, count in Counter(ids).items() if count > 1]
-    if twice:
-        raise Refusal(f"split file {path} holds row {twice[0]} twice", "every row number once")
-    return ids
 
 
 def text_of(ids):
@@ -35,38 +28,11 @@ def text_of(ids):
     return "".join(f"{i}\n" for i in ids)
 
 
-def responses(path, y_col_name):
-    """Returns {row number: text of the response} of a response file.
-
-    The number of a row is its value in the column split_id, else its place in the file, from 0 on.
-    """
-    with open(path, encoding="utf-8", errors="replace", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return {int(row["split_id"]) if str(row.get("split_id")).isdigit() else number:
-                row[y_col_name] for number, row in enumerate(rows)}
-
-
-def check_ids(ids, known, path):
-    """Refuses a row number that the response file lacks."""
-    for row in ids:
-        if row not in known:
-            raise Refusal(f"split file {path} holds row {row}, which the response file lacks",
-                          "split files and response file of the same benchmark")
-
-
-def sizes(smallest, largest, count, scale):
-    """Returns the sizes from smallest to largest, the latter included.
-
-    log: `count` sizes, each a constant factor apart; linear: a constant step apart; those that
-    coincide after rounding are one. log2, log10: the powers of 2 or 10 in between, the `count`
-    largest of them.
-    """
-    if scale in ("log2", "log10"):
-        powers = [int(scale[3:]) ** k for k in range(largest.bit_length())]
-        return ([n for n in powers if smallest <= n < largest] + [largest])[-count:]
+def sizes(smallest, largest, count):
+    """Returns `count` sizes, smallest and largest included, each the same factor above the one
+    before; those that coincide after rounding are one."""
     places = [at / (count - 1) for at in range(count - 1)] + [1]
-    return sorted({round(smallest + (largest - smallest) * place if scale == "linear" else
-                         smallest * (largest / smallest) ** place) for place in places})
+    return sorted({round(smallest * (largest / smallest) ** place) for place in places})
 
 
 def shuffled(ids, seed, source, split):

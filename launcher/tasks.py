@@ -1,16 +1,15 @@
 """tasks: a task is one line of words; tasks of a stage stand in aligned arrays.
 
-A workflow makes a list of Tasks, parents before children. `arrays_of` puts those
-that are to run into arrays: Slurm applies a dependency to a whole sbatch call, so
-the elements of an array share a template, what they ask for beyond it, and the set
-of arrays they wait for, and every element finds its parents at its own index. An
-index that a parent array lacks would wait for the whole of it.
+A workflow makes a list of Tasks, parents before children. `arrays_of` puts those that are to run
+into arrays: Slurm applies a dependency to a whole sbatch call, so the elements of an array share a
+template and the set of arrays they wait for, and every element finds its parents at its own index.
+An index that a parent array lacks would wait for the whole of it.
 
-An element runs one task, or several one after another: K neighbours of a stage
-(--tasks_per_job K), or all tasks of a source and split (--fuse). A row of the latter
-waits for nothing, since what its tasks are made from is in it.
+An element runs one task, or several one after another: K neighbours of a stage (--tasks_per_job K),
+or all tasks of a source and split (--fuse). A row of the latter waits for nothing, since what its
+tasks are made from is in it.
 """
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from core.errors import Refusal
 from core.task import Task
@@ -40,14 +39,11 @@ class Array(NamedTuple):
     """One sbatch call: elements with one template and one set of parent arrays. Element i runs the
     lines from i * count on of NAME.tasks, `count` of them; a line that is empty is no task."""
     name: str
-    stage: str                              # row, if an element runs tasks of several stages
+    stage: str                      # row, if an element runs tasks of several stages
     template: str
-    # array index -> its tasks, in the order in which they run
-    elements: Dict[int, List[Task]]
-    parents: Tuple[str, ...]                # names of arrays
+    elements: Dict[int, List[Task]]     # index -> its tasks, in the order in which they run
+    parents: Tuple[str, ...]        # names of arrays
     throttle: Optional[int]
-    # the array whose end a throttled search waits for: %N holds for one array
-    after: str = ""
 
     @property
     def count(self):
@@ -86,8 +82,8 @@ def ranges(numbers):
                     for start, end in zip(starts, ends))
 
 
-class Packing(NamedTuple):
-    """How tasks are put into elements.
+def arrays_of(tasks, template_of, largest_array, throttle=None, per_job=1, rows=()):
+    """The arrays for the tasks that are to run, parents first. Other parents are done.
 
     template_of    (stage, source) -> path of the template
     largest_array  the number of elements that Slurm takes (MaxArraySize)
@@ -95,35 +91,19 @@ class Packing(NamedTuple):
     per_job        tasks of an element
     rows           {task name: row} to put all tasks of a row into one element
     """
-    template_of: Callable
-    largest_array: int
-    throttle: Optional[int] = None
-    per_job: int = 1
-    rows: Dict[str, int] = {}
-
-
-def arrays_of(tasks, packing):
-    """The arrays for these tasks, parents first.
-
-    tasks: those that are to run, parents first; parents that are not among them are done
-    """
-    arrays, array_of, newest = {}, {}, {}
+    arrays, array_of = {}, {}
     for task in tasks:
-        if task.name in packing.rows:
-            row, stage, number, waits_for = "row", "row", packing.rows[task.name], ()
+        if task.name in rows:
+            row, stage, number, parents = "row", "row", rows[task.name], ()
         else:
-            row, stage, number = task.array, task.stage, task.index // packing.per_job
-            waits_for = {array_of[name] for name in task.parents if name in array_of}
-        chunk, index = divmod(number, packing.largest_array)
-        key = (row, chunk, stage, packing.template_of(stage, task.source),
-               tuple(sorted(waits_for)))
+            row, stage, number = task.array, task.stage, task.index // per_job
+            parents = tuple(sorted({array_of[name] for name in task.parents if name in array_of}))
+        chunk, index = divmod(number, largest_array)
+        key = row, chunk, template_of(stage, task.source), parents
         if key not in arrays:
             namesakes = sum(other[0] == row for other in arrays)
             name = f"{row}-{namesakes + 1}" if namesakes else row
-            throttle = packing.throttle if stage != "collect" else None
-            after = newest.get(row, "") if stage == "trial" and throttle else ""
-            arrays[key] = Array(name, *key[2:4], {}, key[4], throttle, after)
-            newest[row] = name
+            arrays[key] = Array(name, stage, key[2], {}, parents, throttle)
         arrays[key].elements.setdefault(index, []).append(task)
         array_of[task.name] = arrays[key].name
     return list(arrays.values())

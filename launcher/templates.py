@@ -17,9 +17,8 @@ from launcher.paths import HERE
 DIRECTORY = os.path.join(HERE, "slurm_templates")
 HOLE = re.compile(r"@@([A-Za-z0-9_.]*)@@")
 INCLUDE = re.compile(r"@@(\w+\.\w+)@@\s*$", re.ASCII)
-REQUIRED = ("JOB_NAME", "ARRAY", "SLURM_OUTPUT", "RUN_MODEL", "TASKS")
+REQUIRED = ("JOB_NAME", "ARRAY", "SLURM_OUTPUT", "RUN_MODEL", "TASKS", "COUNT")
 HARMLESS = re.compile(r"[A-Za-z0-9_./:=,%@+-]*$")
-PLACEHOLDER = re.compile(r"=(NAME|YOU@SITE)\b")   # of the lines of site.sbatch that are off
 # The launcher finds its jobs, their order and their output by these.
 OWN_OPTIONS = {"--job-name": "@@JOB_NAME@@", "--array": "@@ARRAY@@", "--output": "@@SLURM_OUTPUT@@",
                "--dependency": None}
@@ -32,11 +31,8 @@ FRESH = "take a fresh copy of slurm_templates/"
 # ---- read
 
 def find_template(stage, source, model, directory=DIRECTORY):
-    """Returns the path of {stage}.{source}.sbatch if it exists, else of {stage}.sbatch.
-
-    A model's own folder comes first; a trial without a template of its own takes train's, and so
-    the GPU that it asks for. If none exists, it is the last path tried.
-    """
+    """Returns the path of {stage}.{source}.sbatch if it exists, else of {stage}.sbatch; a model's
+    own folder comes first, and a trial without a template of its own takes train's."""
     stages = ("trial", "train") if stage == "trial" else (stage,)
     names = [".".join(filter(None, (each, part, "sbatch")))
              for each in stages for part in (source, "")]
@@ -74,7 +70,7 @@ def read_lines(path, what):
 
 
 def check_slurm_lines(lines):
-    """Refuses #SBATCH lines that sbatch ignores, that are not filled in, or set our options."""
+    """Refuses #SBATCH lines that sbatch ignores, or that set our options."""
     is_header = True
     for place, line in lines:
         is_header = is_header and (not line.strip() or line.startswith("#"))
@@ -83,10 +79,6 @@ def check_slurm_lines(lines):
         if not is_header:
             raise Refusal(f"{place}: sbatch ignores an #SBATCH line below the first command",
                           "move it above the first command, or switch it off (##SBATCH)")
-        left = PLACEHOLDER.search(line)
-        if left:
-            raise Refusal(f"{place}: {left.group(1)} is a placeholder",
-                          "put your own value in its place, or switch the line off (##SBATCH)")
         for option, value in options_of(line).items():
             own = next((name for name in OWN_OPTIONS if name.startswith(option)), None)
             if own and value != OWN_OPTIONS[own]:
@@ -116,8 +108,7 @@ def sbatch_options(path):
 
 def render(lines, values, path):
     """Returns a batch script: the lines of read_template, filled; `path` is for its header."""
-    several = ("COUNT",) if values["COUNT"] != "1" else ()     # tasks in a job
-    for name in REQUIRED + several:
+    for name in REQUIRED:
         if not any(f"@@{name}@@" in line for _, line in lines):
             raise Refusal(f"template {path} lacks @@{name}@@", FRESH)
     first, *others = [render_line(line, values, place) for place, line in lines]

@@ -29,17 +29,17 @@ import sys
 # the project's folder
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from core.errors import Refusal  # noqa: E402
-from core.text import Output, as_text, csv_text, plural, printable, write_tables  # noqa: E402
+from core.text import Output, as_text, csv_text, printable, write_tables  # noqa: E402
 from stages.collect import generic  # noqa: E402
 from stages.collect.compare import compare  # noqa: E402
 from stages.collect.gaps import Tree  # noqa: E402
 from stages.report.environments import data_notes, environment_notes  # noqa: E402
-from stages.report.failures import UNDEFINED, by_cause, failed_and_pending  # noqa: E402
+from stages.report.failures import UNDEFINED, failure_lines  # noqa: E402
 from stages.report.page import SYNTHETIC  # noqa: E402
 
 LAYOUTS = (                     # a workflow and what its trees hold, if no plan names it
-    ("lca", "*/split_*/sz_*"), ("lca", "*/*/split_*/sz_*"), ("hpo", "trials"), ("hpo", "*/trials"),
-    ("csa", "infer/*-*/split_*"), ("csa", "models/*/split_*"), ("csa", "ml_data/*-*/split_*"))
+    ("lca", "*/split_*/sz_*"), ("lca", "*/*/split_*/sz_*"), ("hpo", "*/trials"),
+    ("csa", "*/*-*/split_*"), ("csa", "models/*/split_*"))
 MISSING_HEADER = ("task", "source", "target", "split", "stage", "failed_task", "state", "reason",
                   "exit_code", "log")
 
@@ -66,38 +66,18 @@ def collector_of(workflow):
 
 def summary_text(tree, report, workflow, model):
     """Returns summary.txt: what was run, how complete it is, the table, what failed."""
-    notes = tree.notes + report.notes + environment_notes(tree) + data_notes(tree)
-    parts = [_run_lines(tree, report, workflow, model), report.text.split("\n"),
-             _failure_lines(report.gaps), [f"note: {note}" for note in dict.fromkeys(notes)]]
-    return "\n\n".join("\n".join(map(printable, lines)) for lines in parts if lines) + "\n"
-
-
-def _run_lines(tree, report, workflow, model):
     launch = f", launch {tree.plan['launch']}" if tree.plan else ""
-    lines = [f"{workflow} of model {model}{launch}"]
+    run = [f"{workflow} of model {model}{launch}"]
     if tree.plan.get("command"):
-        lines.append("command: " + " ".join(map(shlex.quote, tree.plan["command"])))
-    if tree.synthetic:
-        lines.append(SYNTHETIC)
+        run.append("command: " + " ".join(map(shlex.quote, tree.plan["command"])))
     gaps = sum(gap.state != UNDEFINED for gap in report.gaps)
     missing = f", {gaps} missing (listed in missing.csv)" if gaps else ""
-    return lines + [f"scores: {report.found} of {report.found + gaps}{missing}"]
-
-
-def _failure_lines(gaps):
-    """Returns a line per cause of failures, and one for the scores that wait."""
-    failed, pending = failed_and_pending(gaps)
-    lines = []
-    for alike in by_cause(failed):          # [(failed task, its gaps)] of one cause
-        failed_task, (gap, *_) = alike[0]
-        more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
-        reason = f": {gap.reason}" if gap.reason else ""
-        log = f"; log: {gap.log}" if gap.log else ""
-        missing = plural(sum(len(gaps) for _, gaps in alike), "score")
-        lines.append(f"{failed_task}{more} {gap.state}{reason} ({missing} missing{log})")
-    if pending:
-        lines.append(f"{plural(pending, 'score')} pending: tasks are running or have not run")
-    return lines
+    run += [*[SYNTHETIC] * tree.synthetic,
+            f"scores: {report.found} of {report.found + gaps}{missing}"]
+    notes = tree.notes + report.notes + environment_notes(tree) + data_notes(tree)
+    parts = [run, report.text.split("\n"), failure_lines(report.gaps),
+             [f"note: {note}" for note in dict.fromkeys(notes)]]
+    return "\n\n".join("\n".join(map(printable, lines)) for lines in parts if lines) + "\n"
 
 
 # ---- main
@@ -149,7 +129,7 @@ def main(argv=None):
     arguments = parse(argv)
     try:
         if arguments.compare:
-            summary, any_score = compare(arguments.compare, arguments.output_dir)
+            summary, any_score = compare(arguments.compare, arguments.output_dir), True
         else:
             summary, any_score = collect(arguments.out, arguments.output_dir, arguments.model_name)
     except Refusal as refusal:

@@ -17,9 +17,9 @@ own folder; --input_dir is ml_data of each split; the name of --output_dir is th
 Files, in --output_dir:
     params.json     the parameters; a trial that runs again has the same
     split_{k}/      what the model's train script wrote
-    trial.json      params, val_metric, state (done, failed), exit_code, reason_kind, reason,
-                    seconds, train_script (its fingerprint, SIZE:CRC32); if done, objective (mean
-                    of objectives, one per split) and scores (means)
+    trial.json      params, val_metric, state (done, failed), reason_kind, reason, seconds,
+                    train_script (its fingerprint, SIZE:CRC32); if done, objective (mean of
+                    objectives, one per split) and scores (means)
 
 Exit code: 0 the trial has an objective; 1 its training failed; 128 + N if signal N killed it; 143
 after a signal; 2 for arguments that make no sense.
@@ -29,6 +29,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,44 +42,33 @@ from core.files import read_json, write_whole  # noqa: E402
 from core.fingerprints import script_fingerprint  # noqa: E402
 from core.improve_files import read_predictions, read_scores  # noqa: E402
 from core.task import argument_list, read_arguments  # noqa: E402
-from stages.search.optimizer import SpaceExhausted, suggest  # noqa: E402
+from stages.search.optimizer import suggest  # noqa: E402
 from stages.search.trials import read_study  # noqa: E402
 
 FIRST = "0000"      # it finds out whether the model writes the metric of the study
-# of an earlier attempt, they would mislead
-READ = ("val_scores.json", "val_y_data_predicted.csv", "param_log_file.txt")
 
 
 class TrialFailed(Exception):
-    """Why a trial failed, in one sentence.
+    """Why a trial failed, in one sentence; exit_code: the trial's own.
 
-    kind: exit_code (train has said why), killed, parameters, or no_metric: the model does not
-    write the metric of the study. exit_code: the trial's own.
+    kind: exit_code (train has said why), no_metric (the model does not write the metric of the
+    study), or nothing that is asked about.
     """
 
-    def __init__(self, kind, reason, exit_code=1):
+    def __init__(self, reason, kind="", exit_code=1):
         super().__init__(reason)
         self.kind, self.exit_code = kind, exit_code
-
-
-def parse(argv):
-    parser = argparse.ArgumentParser(prog="hpo_trial", description=__doc__, allow_abbrev=False,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("--study", "--train_script", "--output_dir"):
-        parser.add_argument(name, required=True, type=os.path.abspath)
-    parser.add_argument("--input_dir", required=True, nargs="+", type=os.path.abspath)
-    return parser.parse_args(argv)
 
 
 # ---- the other trials
 
 def read_dict(*path):
-    """Returns the dict in a neighbour's file; None if it is absent, half-written or no dict."""
+    """Returns the dict in a neighbour's file; {} if it is absent, half-written or no dict."""
     try:
         content = read_json(os.path.join(*path))
     except FileError:
-        return None
-    return content if isinstance(content, dict) else None
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def read_history(trials, own, metric):
@@ -91,11 +81,9 @@ def read_history(trials, own, metric):
     for name in sorted(set(os.listdir(trials)) - {own}):
         params = read_dict(trials, name, "params.json")
         verdict = read_dict(trials, name, "trial.json")
+        objective = verdict.get("objective")
+        value = None if not verdict else math.nan if objective is None else sign * objective
         if params:
-            value = None
-            if verdict:
-                objective = verdict.get("objective")
-                value = math.nan if objective is None else sign * objective
             history.append((params, value))
     return history
 
@@ -104,7 +92,7 @@ def read_history(trials, own, metric):
 
 def take_point(directory, study):
     """Returns the trial's parameters: its own of an earlier attempt, else a point that no other
-    trial has taken. Raises SpaceExhausted.
+    trial has taken. Raises ValueError if there is none.
 
     A point is written down before it is claimed: a trial that was killed in between, or after,
     finds its point again and claims it, or learns that another trial has it.
@@ -112,7 +100,7 @@ def take_point(directory, study):
     trials, own = os.path.split(directory)
     params = read_dict(directory, "params.json")
     history = read_history(trials, own, study.metric)
-    while params is None or not claim(params, trials, own):
+    while not params or not claim(params, trials, own):
         if params:      # a trial that started at the same moment has it: one more that runs
             history.append((params, None))
         params = suggest(study.space, history, study.seed, int(own), study.search)
@@ -139,17 +127,15 @@ def claim(params, trials, own):
 def train(given, study, params, input_dir):
     """Runs the train script on one split; returns its output directory. Raises TrialFailed."""
     output_dir = os.path.join(given.output_dir, os.path.basename(input_dir))
+    shutil.rmtree(output_dir, ignore_errors=True)   # files of an earlier attempt would mislead
     os.makedirs(output_dir, exist_ok=True)
-    for path in [os.path.join(output_dir, name) for name in READ]:
-        if os.path.exists(path):
-            os.unlink(path)
     arguments = {"input_dir": input_dir, "output_dir": output_dir,
                  **{name: str(value) for name, value in params.items()},
                  **read_arguments(study.train_args, output_dir)}
     run_train([sys.executable, given.train_script, *argument_list(arguments, output_dir)])
     otherwise = parameters.used_otherwise(output_dir, arguments)
     if otherwise:
-        raise TrialFailed("parameters", parameters.otherwise_text(otherwise))
+        raise TrialFailed(parameters.otherwise_text(otherwise))
     return output_dir
 
 
@@ -163,9 +149,9 @@ def run_train(command):
         finally:
             child.terminate()
     if code > 0:
-        raise TrialFailed("exit_code", f"exit code {code}")
+        raise TrialFailed(f"exit code {code}", "exit_code")
     if code < 0:
-        raise TrialFailed("killed", f"killed by signal {-code}", 128 - code)
+        raise TrialFailed(f"killed by signal {-code}", exit_code=128 - code)
 
 
 def stop(number, frame):
@@ -185,8 +171,8 @@ def scores_of(directory, name):
         found = read_predictions(path)
         scores[name] = metrics.regression_scores(found.true, found.pred)[name]
     if name not in scores:
-        raise TrialFailed("no_metric", f"val_scores.json has no {name}, only {', '.join(scores)}; "
-                          "choose one of these as --val_metric, in another --output_dir")
+        raise TrialFailed(f"val_scores.json has no {name}, only {', '.join(scores)}; choose one "
+                          "of these as --val_metric, in another --output_dir", "no_metric")
     if not math.isfinite(scores[name]):
         raise FileError(f"{name} is {scores[name]}")
     return scores
@@ -198,23 +184,24 @@ def refuse_known_failure(directory, script):
     script: fingerprint of the train script, which may have been mended since.
     """
     trials, own = os.path.split(directory)
-    first = read_dict(trials, FIRST, "trial.json") or {}
+    first = read_dict(trials, FIRST, "trial.json")
     known = first.get("reason_kind"), first.get("train_script")
     if own != FIRST and known == ("no_metric", script):
-        raise TrialFailed("no_metric", str(first.get("reason")))
+        raise TrialFailed(str(first.get("reason")), "no_metric")
 
 
 # ---- the verdict
 
 def run_trial(given, study):
-    """Returns the content of trial.json."""
-    started, name = time.time(), study.metric.partition(":")[0]     # gain:higher -> gain
+    """Runs the trial and writes its trial.json; returns its exit code."""
+    started, exit_code = time.time(), 0
+    script = script_fingerprint(given.train_script)
     verdict = {"params": {}, "objective": None, "val_metric": study.metric, "state": "done",
-               "exit_code": 0, "reason_kind": "", "reason": "",
-               "train_script": script_fingerprint(given.train_script)}
+               "reason_kind": "", "reason": "", "train_script": script}
     try:
         verdict["params"] = take_point(given.output_dir, study)
-        refuse_known_failure(given.output_dir, verdict["train_script"])
+        refuse_known_failure(given.output_dir, script)
+        name = study.metric.partition(":")[0]       # gain:higher -> gain
         rows = [scores_of(train(given, study, verdict["params"], split), name)
                 for split in given.input_dir]
         means = {metric: math.fsum(row.get(metric, math.nan) for row in rows) / len(rows)
@@ -222,28 +209,31 @@ def run_trial(given, study):
         verdict.update(
             objective=means[name], objectives=[row[name] for row in rows],
             scores={metric: mean for metric, mean in means.items() if math.isfinite(mean)})
-    except (TrialFailed, SpaceExhausted, FileError) as error:
-        verdict.update(state="failed", reason=str(error), exit_code=getattr(error, "exit_code", 1),
-                       reason_kind=getattr(error, "kind", ""))
+    except (TrialFailed, FileError) as error:
+        kind, exit_code = getattr(error, "kind", ""), getattr(error, "exit_code", 1)
+        verdict.update(state="failed", reason=str(error), reason_kind=kind)
+        if kind != "exit_code":     # then train has said why
+            sys.stderr.write(f"hpo_trial: {error}\n")
     verdict["seconds"] = round(time.time() - started, 3)
-    return verdict
+    write_whole(os.path.join(given.output_dir, "trial.json"), json.dumps(verdict, indent=1) + "\n")
+    return exit_code
 
 
 def main(argv=None):
-    given = parse(argv)
+    parser = argparse.ArgumentParser(prog="hpo_trial", description=__doc__, allow_abbrev=False,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("--study", "--train_script", "--output_dir"):
+        parser.add_argument(name, required=True, type=os.path.abspath)
+    parser.add_argument("--input_dir", required=True, nargs="+", type=os.path.abspath)
+    given = parser.parse_args(argv)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     try:
         os.makedirs(given.output_dir, exist_ok=True)
-        verdict = run_trial(given, read_study(given.study))
-        write_whole(os.path.join(given.output_dir, "trial.json"),
-                    json.dumps(verdict, indent=1) + "\n")
+        return run_trial(given, read_study(given.study))
     except (FileError, OSError, ValueError) as error:
         sys.stderr.write(f"hpo_trial: error: {error}\n")
         return 2
-    if verdict["reason"] and verdict["reason_kind"] != "exit_code":     # then train has said why
-        sys.stderr.write(f"hpo_trial: {verdict['reason']}\n")
-    return verdict["exit_code"]
 
 
 if __name__ == "__main__":

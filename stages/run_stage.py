@@ -2,9 +2,9 @@
 
     ENV SCRIPT ARGS... -> claim -> inputs -> stage script -> verdict -> stage_status.json
 
-run_model.sh hands over to this file inside the model's environment (`python -I -S`, so only the
-standard library can be imported). Who has a task in hand (runner/claim.py), and whether a stage
-ended well (runner/verdict.py), is decided here and nowhere else; everybody else reads the verdict.
+run_model.sh starts it in the model's environment (`python -I -S`, so only the standard library can
+be imported). Who has a task in hand (runner/claim.py), and whether a stage ended well
+(runner/verdict.py), is decided here and nowhere else; everybody else reads the verdict.
 
 Usage: run_stage.py --task FILE INDEX [COUNT]      lines of a .tasks file, or of several
        run_stage.py ENV SCRIPT ARGS...             one task
@@ -12,24 +12,51 @@ Usage: run_stage.py --task FILE INDEX [COUNT]      lines of a .tasks file, or of
        run_stage.py --environment ...              prints the ENV of these tasks
        run_stage.py --paths ...                    prints the directories that a container needs
 
-Files, in the task's --output_dir:
-    log.txt             output of activation and stage, a header line per attempt
-    stage_status.json   the verdict: whole or absent; docs/files.md explains each key
-    .claim.N            who runs the task; the highest N holds it (runner/claim.py)
+Files, in the task's --output_dir: log.txt (output of activation and stage, a header line per
+attempt), stage_status.json (the verdict, whole or absent; docs/files.md explains each key),
+.claim.N (who runs the task)
 
 Settings (environment variables): RETRIES, LATENCY_WAIT, ALWAYS_EXIT_ZERO, TASK_CORES, as
-run_model.sh --help says. STAGE_PYTHON, ACTIVATION_OUTPUT and ACTIVATION_FAILED come from
+run_model.sh --help says. STAGE_PYTHON, ACTIVATION_OUTPUT, ACTIVATION_FAILED and SIGNALLED come from
 run_model.sh, TASK_EXECUTOR from the launcher, TASK_TEMPLATE from the batch script.
 """
 import os
+import select
+import signal
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from stages.runner.signals import Signals  # noqa: E402
+
+class Signals:
+    """What ends a runner: TERM, INT, HUP set a flag and end a wait(), as the end of a child does.
+
+    It may be the time limit, scancel, preemption or a requeue. An ignored one stays ignored
+    (nohup).
+    """
+    PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+    def __init__(self):
+        # run_model.sh notes a signal that comes while it activates an environment
+        self.number = int(os.environ.pop("SIGNALLED", 0))
+        self.reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in self.PASSED_ON:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self.note)
+
+    def note(self, number, frame):
+        self.number = number
+
+    def wait(self, seconds):
+        """Returns after this time, a signal, or the end of a child."""
+        if select.select([self.reader], [], [], seconds)[0]:
+            os.read(self.reader, 1000)
+
 
 if __name__ == "__main__":
     signals = Signals()     # before the rest is imported: a signal in that time counts
+    sys.path.insert(0, os.path.abspath(__file__).rsplit("/", 2)[0])
     from stages.runner.main import main
-    code = main(sys.argv[1:], signals)
-    sys.stdout.flush()
-    os._exit(code)      # a signal that comes while Python ends would change the exit code
+    # a signal that comes while Python ends would change the exit code
+    os._exit(main(sys.argv[1:], signals))

@@ -11,20 +11,12 @@ import os
 import runpy
 import sys
 
-NOT_IMPORTED = 99
-
-
-def main(argv):
-    sys.argv = [os.path.abspath(argv[0]), *argv[1:]]
+if __name__ == "__main__":
+    sys.argv = [os.path.abspath(sys.argv[1]), *sys.argv[2:]]
     sys.path[0] = os.path.dirname(sys.argv[0])
     os.chdir(sys.path[0])
     try:
         runpy.run_path(sys.argv[0], run_name="__main__")
     except (ImportError, SyntaxError) as error:
         sys.stderr.write("{}: {}\n".format(type(error).__name__, error))
-        return NOT_IMPORTED
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+        sys.exit(99)

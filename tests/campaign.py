@@ -7,6 +7,7 @@ from tests.support import REPOSITORY, TOY, WorkCase, wait_for, write_benchmark
 
 LOCAL = ("--executor", "local")
 ALL = 20   # tasks of the tiny benchmark's campaign
+FIVE = ("--source", "A", "--split", "0")    # of them
 
 
 class CampaignCase(WorkCase):
@@ -30,7 +31,3 @@ class CampaignCase(WorkCase):
             return status is not None and status.state == state
         wait_for(found, f"{name} {state}")
         return self.status_of(name)
-
-    def assert_no_traceback(self, ended):
-        self.assertNotIn("Traceback", ended.err, ended)
-        return ended

@@ -14,27 +14,24 @@ when; what a kill hits at that moment depends on the machine, so a failing seed 
 Exit code: 0 every history held, 1 some did not.
 """
 import argparse
-import glob
 import json
-import os
 import random
 import re
-import shlex
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from tests import keeper
-from tests.support import (CLEAN, PATIENCE, REPOSITORY, RUN_MODEL, STAGES as PROGRAMS, wait_for,
+from tests.support import (CLEAN, PATIENCE, REPOSITORY, RUN_MODEL, WorkCase, wait_for,
                            write_benchmark)
 
 MOST_LAUNCHES = 6       # of the same command, until it has nothing to do
 STAMP = re.compile(r"\b\d+\.\d{6}\.[^,\n]+")      # names an attempt
-SWAPPED = {"/models/A/": "/models/B/", "/models/B/": "/models/A/"}
+LAUNCHES = ((), (), ("--fuse",), ("--redo", "preprocess"), ("--redo", "train"), ("--redo", "infer"),
+            ("--replace",), ("--replace", "--fuse"))
 # A model whose scores tell everything that they were made from; it notes each start in starts.txt.
 MODEL = """
 import json, os, sys, zlib
@@ -72,54 +69,39 @@ scores("test", digest(read(given["--input_model_dir"], "weights.bin"), data), da
 """}
 
 
-class Broken(Exception):
-    """Something that must hold does not."""
-
-
-class History:
+class History(WorkCase):
     """One campaign in a directory of its own, and what happens to it."""
+    maxDiff = None
 
     def __init__(self, seed, cluster=None):
+        super().__init__()
+        self.setUp()
         self.rng, self.cluster, self.told = random.Random(seed), cluster, []
-        self.epochs, self.originals = 1, {}
-        self.work = os.path.realpath(tempfile.mkdtemp(prefix="history."))
-        self.environment = dict(CLEAN, LATENCY_WAIT="2", STARTS=self.path("starts.txt"))
-        self.environment.update({"SLURM_CONF": cluster.configuration} if cluster else {})
+        self.epochs, self.edited = 1, None
+        self.environment = dict(CLEAN, LATENCY_WAIT="2", STARTS=self.path("starts.txt"),
+                                **({"SLURM_CONF": cluster.configuration} if cluster else {}))
         write_benchmark(self.path("raw"), ("A", "B"), splits=1)
-        os.makedirs(self.path("model"))
         for stage, body in STAGES.items():
-            Path(self.path("model", f"tell_{stage}_improve.py")).write_text(MODEL + body)
-
-    def path(self, *parts):
-        return os.path.join(self.work, *parts)
+            self.write(f"model/tell_{stage}_improve.py", MODEL + body)
 
     def texts(self, pattern):
         """{path: content} of files in the directory."""
-        return {path: Path(path).read_text() for path in sorted(glob.glob(self.path(pattern)))}
+        return {path: path.read_text() for path in sorted(Path(self.work).glob(pattern))}
 
     # ---- commands
 
     def command(self, *more, out="out"):
         is_local = self.cluster is None or out == "fresh"
         where = ["local", "--jobs", "2"] if is_local else ["slurm", "--wait"]
-        return [sys.executable, os.path.join(REPOSITORY, "workflow_csa.py"), "--model", "tell",
-                "--model_dir", "model", "--input_dir", "raw", "--output_dir", out,
-                "--epochs", str(self.epochs), "--executor", *where, *more]
+        return [sys.executable, f"{REPOSITORY}/workflow_csa.py", "--model", "tell", "--model_dir",
+                "model", "--input_dir", "raw", "--output_dir", out, "--epochs", str(self.epochs),
+                "--executor", *where, *more]
 
-    def start(self, *command):
-        """Starts a command that prints into a file: a pipe would wait for processes left behind."""
-        with open(self.path("printed"), "w") as file:
-            return subprocess.Popen(command, cwd=self.work, env=self.environment, stdout=file,
-                                    stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-
-    def run(self, *command):
-        """Returns (exit code, what was printed) of a command, after all that it has started."""
-        code = self.start(*command).wait(PATIENCE)
+    def give(self, *command):
+        """How a command ended, after all that it has started."""
+        ended = self.run_command(*command)
         self.settle()
-        text = Path(self.path("printed")).read_text()
-        if "Traceback" in text:
-            raise Broken(f"{' '.join(command)}:\n{text}")
-        return code, text
+        return ended
 
     def settle(self):
         """Waits until nothing of this history runs or waits in the queue."""
@@ -132,121 +114,102 @@ class History:
 
     # ---- what may happen
 
-    def action(self):
+    def random_launch(self):
         """Returns the command of a launch; --replace comes with other epochs."""
-        more = self.rng.choice([(), (), ("--fuse",), ("--redo", "preprocess"), ("--redo", "train"),
-                                ("--redo", "infer"), ("--replace",), ("--replace", "--fuse")])
+        more = self.rng.choice(LAUNCHES)
         self.epochs = self.rng.choice([1, 2, 3]) if "--replace" in more else self.epochs
         self.told.append(f"    --epochs {self.epochs} {' '.join(more)}")
         return self.command(*more)
 
     def launch(self):
-        return self.run(*self.action())[0]
+        return self.give(*self.random_launch()).code
 
-    def disturb(self, happening):
+    def disturbed_launch(self):
         """A launch, and something that happens at a moment of its first two seconds."""
-        launcher = self.start(*self.action())
+        launcher = self.start(*self.random_launch())
         time.sleep(self.rng.random() * 2)
-        happening(launcher)
-        launcher.wait(PATIENCE)
+        self.take_one_of(self.kill, self.kill, self.cancel, self.edit)
+        launcher.communicate(timeout=PATIENCE)
         self.settle()
 
     def kill(self):
-        """The launcher, its first process or its last one."""
-        def happening(launcher):
-            started = [pid for pid in self.processes() if pid != launcher.pid]
-            victim = self.rng.choice([launcher.pid, *started[:1], *started[-1:]])
-            keeper.end(victim, self.rng.choice([signal.SIGKILL, signal.SIGTERM]))
-        self.disturb(happening)
+        """The launcher or a process that it has started."""
+        pids = self.processes()
+        if pids:
+            keeper.end(self.rng.choice(pids), self.rng.choice([signal.SIGKILL, signal.SIGTERM]))
 
     def cancel(self):
-        self.disturb(lambda launcher: self.start(*self.command("--cancel")).wait())
-
-    def edit_while_it_runs(self):
-        self.disturb(lambda launcher: self.edit())
+        self.run_command(*self.command("--cancel"))
 
     def edit(self):
         """Adds a row to a split file, or takes it away again."""
-        files = self.texts("raw/splits/*_split_0_*.txt")
-        path = self.rng.choice([*files, *6 * list(self.originals)])
-        if path in self.originals:
-            Path(path).write_text(self.originals.pop(path))
+        if self.edited:
+            (path, text), self.edited = self.edited, None
         else:
-            self.originals[path] = files[path]
-            Path(path).write_text(files[path] + self.rng.choice(["0\n", "3\n", "11\n", "17\n"]))
+            path, text = self.edited = self.rng.choice(
+                list(self.texts("raw/splits/*_split_0_*.txt").items()))
+            text += "3\n"
+        path.write_text(text)
 
     def by_hand(self):
-        """A line of any launch again, half the time an inference with the other study's model."""
-        is_other = self.rng.random() < 0.5
-        lines = [(path, index, line) for path, text in self.texts("out/launches/*/*.tasks").items()
-                 for index, line in enumerate(text.split("\n"))
-                 if line.strip() and ("_infer_" in line or not is_other)]
+        """A line of any launch again, also of one with other epochs."""
+        lines = [(str(path), str(index))
+                 for path, text in self.texts("out/launches/*/*.tasks").items()
+                 for index, line in enumerate(text.split("\n")) if line.strip()]
         if lines:
-            path, index, line = self.rng.choice(lines)
-            turned = re.sub("/models/[AB]/", lambda it: SWAPPED[it.group()], line)
-            self.run("bash", RUN_MODEL, *(shlex.split(turned) if is_other
-                                          else ["--task", path, str(index)]))
+            self.give("bash", RUN_MODEL, "--task", *self.rng.choice(lines))
 
     def delete_data(self):
-        for path in glob.glob(self.path(self.rng.choice(["out/ml_data", "out/ml_data/A-*"]))):
-            shutil.rmtree(path)
+        shutil.rmtree(self.path("out/ml_data"), ignore_errors=True)
 
-    STEPS = (launch, launch, kill, kill, cancel, edit, edit_while_it_runs, by_hand, delete_data)
+    def take_one_of(self, *steps):
+        step = self.rng.choice(steps)
+        self.told.append(step.__name__)
+        return step()
 
     # ---- what must hold
 
     def happen(self):
         """Takes a random step; returns the exit code of a launch that nothing disturbed."""
-        step, epochs = self.rng.choice(self.STEPS), self.epochs
-        plans = self.texts("out/launches/*/plan.json").keys()
-        self.told.append(step.__name__)
-        code = step(self)
-        if self.texts("out/launches/*/plan.json").keys() == plans:
-            self.epochs = epochs        # no plan knows of others
+        code = self.take_one_of(self.launch, self.launch, *[self.disturbed_launch] * 4, self.edit,
+                                self.edit, self.by_hand, self.delete_data)
+        plans = self.plans()
+        self.epochs = plans[-1]["arguments"]["epochs"] if plans else 1
         return code
 
     def agree(self, launched=None):
-        """Broken if --status, missing.csv, the same command and the launch's exit code differ."""
-        code, text = self.run(*self.command("--status", "--json"))
-        found = re.search(r"^\{.*^\}", text, re.DOTALL | re.MULTILINE)     # beside warnings
-        tasks = json.loads(found.group())["tasks"] if found else []
-        not_done = {task["name"]: task["state"] for task in tasks if task["state"] != "done"}
-        results = {name for name in not_done if name.startswith("infer/")}
-        self.run(sys.executable, os.path.join(PROGRAMS, "collect_scores.py"), "out",
-                 "--output_dir", "look")
-        missing = {line.partition(",")[0] for text in self.texts("look/missing.csv").values()
-                   for line in text.splitlines()[1:]}
-        before = self.texts("out/launches/*/*.tasks")
-        dry, planned = self.run(*self.command("--replace", "--dry_run"))
-        to_run = [line for path, text in self.texts("out/launches/*/*.tasks").items()
-                  if path not in before for line in text.split("\n") if line]
-        answers = {code == 0, bool(tasks) and not not_done, not (missing or dry or to_run)}
-        answers |= {launched == 0} if launched in (0, 1) else set()
-        if len(answers) > 1 or tasks and results != missing:
-            raise Broken(f"--status: {code} {not_done}; missing.csv: {missing}; the same command: "
-                         f"{dry} {len(to_run)} lines ({planned[:500]}); the launch: {launched}")
+        """--status, missing.csv, the same command and the launch's exit code say the same."""
+        status = self.give(*self.command("--status", "--json"))
+        if not status.out:
+            return      # no launch has written a plan yet
+        not_done = {task["name"] for task in json.loads(status.out)["tasks"]
+                    if task["state"] != "done"}
+        self.collect("out", "--output_dir", "look")
+        table = self.read("look/missing.csv").splitlines()[1:]
+        self.assertEqual({line.partition(",")[0] for line in table},
+                         {name for name in not_done if name.startswith("infer/")})
+        again = self.give(*self.command("--replace", "--dry_run"))
+        is_done = {"--status": status.code == 0, "all states": not not_done,
+                   "the same command": "nothing is started" not in again.out,
+                   **({"the launch": launched == 0} if launched in (0, 1) else {})}
+        self.assertEqual(len(set(is_done.values())), 1, f"{is_done} {not_done}\n{again}")
 
     def tables(self, out):
-        return {os.path.basename(path): STAMP.sub("STAMP", text)
+        return {path.name: STAMP.sub("STAMP", text)
                 for path, text in self.texts(f"{out}/scores/*.csv").items()}
 
     def finish(self):
         """The same command until it starts nothing, then its tables beside a fresh run's."""
         for _ in range(MOST_LAUNCHES):
             starts = self.texts("starts.txt")
-            code, text = self.run(*self.command("--replace"))
-            self.told.append(f"the same command: {code}")
-            self.agree(code)
-            if code == 0 and starts == self.texts("starts.txt"):
+            ended = self.give(*self.command("--replace"))
+            self.agree(ended.code)
+            if ended.code == 0 and starts == self.texts("starts.txt"):
                 break
         else:
-            raise Broken(f"the same command always has something to do:\n{text}")
-        code, text = self.run(*self.command(out="fresh"))
-        found, fresh = self.tables("out"), self.tables("fresh")
-        if code or found != fresh:
-            raise Broken("tables differ from a fresh run's:\n" + "\n".join(
-                f"{name}:\n{found.get(name)}\nfresh:\n{fresh.get(name)}"
-                for name in sorted({*found, *fresh}) if found.get(name) != fresh.get(name)))
+            self.fail(f"the same command always has something to do: {ended}")
+        self.assertEqual(self.give(*self.command(out="fresh")).code, 0)
+        self.assertEqual(self.tables("out"), self.tables("fresh"))
 
     def check(self):
         """Returns '' if this history held, else what happened and what did not hold."""
@@ -255,30 +218,30 @@ class History:
                 self.agree(self.happen())
             self.finish()
             return ""
-        except (Broken, RuntimeError, subprocess.TimeoutExpired) as broken:     # the latter hang
+        except (AssertionError, RuntimeError, subprocess.TimeoutExpired) as broken:     # it hangs
             return "\n".join([*self.told, str(broken)])
         finally:
             for pid in self.processes():
                 keeper.end(pid)
-            shutil.rmtree(self.work, ignore_errors=True)
+            self.doCleanups()
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(prog="histories", description=__doc__,
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20, metavar="N", help="how many (20)")
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first seed (0)")
     parser.add_argument("--slurm", action="store_true", help="on the tests' own Slurm cluster")
-    options = parser.parse_args(argv)
-    cluster, broken = None, []
+    options = parser.parse_args()
+    cluster, broken = None, 0
     if options.slurm:
         from tests.cluster import slurm_cluster     # needs root, Slurm and munge
         cluster = slurm_cluster.shared()
     for seed in range(options.first, options.first + options.seeds):
         text = History(seed, cluster).check()
-        broken += [seed] if text else []
+        broken += bool(text)
         print(f"seed {seed}: " + (f"does not hold\n{text}" if text else "holds"), flush=True)
-    print(f"{options.seeds - len(broken)} of {options.seeds} hold; broken: {broken}")
+    print(f"{options.seeds - broken} of {options.seeds} hold")
     return 1 if broken else 0
 
 

@@ -26,10 +26,18 @@ class HpoCase(WorkCase):
         return self.run_hpo(*LOCAL, "--max_evals", str(trials), *arguments, code=code,
                             TOY_STARTS=self.path("starts.txt"), **settings)
 
-    def trials(self, source="A"):
+    def best(self):
+        """{source: parameters of its best trial}"""
+        return json.loads(self.read("out/hyperparameters_hpo.json"))["toy"]
+
+    def trials(self):
         """{number: content of trial.json} of the trials that have one."""
-        paths = sorted(glob.glob(self.path("out", source, "trials/*/trial.json")))
+        paths = sorted(glob.glob(self.path("out/A/trials/*/trial.json")))
         return {int(path.split("/")[-2]): json.loads(self.read(path)) for path in paths}
+
+    def points(self):
+        """The parameters of each trial."""
+        return [trial["params"] for trial in self.trials().values()]
 
     def trained(self):
         """{number: how often its training was started}"""

@@ -1,8 +1,8 @@
 """lanes: test classes side by side, each lane a process that is forked from this one.
 
     load_tests of a folder  ->  Folder, a suite; the first one that runs starts the lanes of all
-    lane  <-  the number of a class, as long as some are left
-          ->  all calls of the class to its result, which are repeated here on the given result
+    lane  ->  takes a class, as long as some are left; all calls of the class to its result, which
+              are repeated here on the given result
 
 So -v, -f and -b work as ever. A single module or test (python3 -m unittest tests.unit.test_tree)
 runs without lanes.
@@ -88,79 +88,59 @@ class Folder(unittest.TestSuite):
         computing = [tests for folder in folders if not folder.lanes for tests in folder.classes]
         lanes = start_lanes(computing, COMPUTING, NICE, result)
         for folder in folders:
-            lanes += start_lanes(folder.classes, folder.lanes, 0, result)
+            lanes.update(start_lanes(folder.classes, folder.lanes, 0, result))
         try:
-            listen([lane for lane in lanes if lane.take_next()], result)
+            listen(dict(lanes), {test.id(): test for folder in folders for test in folder}, result)
         finally:
-            for lane in lanes:
-                lane.process.terminate()    # what it leaves is ended by the keeper
+            for process in lanes.values():
+                process.terminate()     # what it leaves is ended by the keeper
         return result
 
 
-def start_lanes(classes, count, nice, result):
-    left = list(range(len(classes)))
-    return [Lane(classes, left, nice, result) for _ in range(min(count, len(classes)))]
-
-
-def listen(lanes, result):
+def listen(lanes, tests, result):
     """Repeats on the result what the lanes report, until none is at work."""
-    at_work = {lane.connection: lane for lane in lanes}
-    while at_work and not result.shouldStop:
-        lane = at_work.pop(wait(at_work)[0])
-        for call, name, details in lane.report():
-            test = lane.tests.get(name) or Named(name)
-            getattr(result, call)(test, *details)
-        if lane.take_next():
-            at_work[lane.connection] = lane
-
-
-class Lane:
-    """A process that runs the tests of one class after another.
-
-    left: the numbers of the classes that nobody has begun, shared by several lanes
-    """
-
-    def __init__(self, classes, left, nice, result):
-        self.classes, self.left, self.nice, self.result = classes, left, nice, result
-        self.start()
-
-    def start(self):
-        self.connection, theirs = FORK.Pipe()
-        self.process = FORK.Process(target=self.serve, args=(theirs,))
-        self.process.start()
-        theirs.close()
-
-    def take_next(self):
-        """Begins the next class; whether there was one."""
-        if not self.left:
-            return False
-        number = self.left.pop(0)
-        self.tests = {test.id(): test for test in self.classes[number]}
-        self.connection.send(number)
-        return True
-
-    def report(self):
-        """[(method of the result, name of its test, its other arguments)] of the class."""
+    begun = {}
+    while lanes and not result.shouldStop:
+        lane = wait(lanes)[0]
         try:
-            return self.connection.recv()
-        except (EOFError, OSError):         # ended in the middle
-            self.process.join()
-            error = caught(f"the process of this test ended with {self.process.exitcode}")
-            self.start()
-            return [(call, name, details) for name in self.tests for call, details in (
-                ("startTest", ()), ("addError", (error,)), ("stopTest", ()))]
+            begun[lane], calls = lane.recv()
+        except (EOFError, OSError):
+            process, calls = lanes.pop(lane), []
+            process.join()
+            if begun.get(lane):
+                error = caught(f"the process of this test ended with {process.exitcode}")
+                calls = [("addError", begun[lane], [error])]
+        for call, name, details in calls:
+            getattr(result, call)(tests.get(name) or Named(name), *details)
 
-    def serve(self, connection):
-        """In the forked process."""
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        os.setsid()         # ^C at the terminal is for the parent
-        os.nice(self.nice)
-        while True:
-            tests = self.classes[connection.recv()]
-            notes = Notes()
-            notes.buffer, notes.failfast = self.result.buffer, self.result.failfast
-            unittest.TestSuite(tests).run(notes)
-            connection.send(notes.calls)
+
+def start_lanes(classes, count, nice, result):
+    """Returns {connection: process} of lanes that share these classes."""
+    lanes, (left, writer) = {}, os.pipe()
+    os.write(writer, bytes(range(len(classes))))    # each lane takes a number, as long as some are
+    os.close(writer)
+    for _ in range(min(count, len(classes))):
+        ours, theirs = FORK.Pipe()
+        lanes[ours] = FORK.Process(target=serve, args=(theirs, classes, left, nice, result))
+        lanes[ours].start()
+        theirs.close()
+    return lanes
+
+
+def serve(connection, classes, left, nice, result):
+    """In a lane: reports (name of the class that it begins, calls of the one before)."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.setsid()         # ^C at the terminal is for the parent
+    os.nice(nice)
+    calls = []
+    for number in iter(lambda: os.read(left, 1), b""):
+        tests = classes[number[0]]
+        connection.send((type(tests[0]).__name__, calls))
+        notes = Notes()
+        notes.buffer, notes.failfast = result.buffer, result.failfast
+        unittest.TestSuite(tests).run(notes)
+        calls = notes.calls
+    connection.send(("", calls))
 
 
 class Notes(unittest.TestResult):

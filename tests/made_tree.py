@@ -3,6 +3,7 @@ anything."""
 import json
 import os
 import shutil
+from itertools import product
 
 PREDICTIONS = """source,improve_chem_id,auc,auc_true,auc_pred
 a,d1,0.1,0.1,0.2
@@ -25,56 +26,49 @@ class Campaign:
         """The task of a plan.json; row: (source, target, split)."""
         if stage == "train":
             arguments = dict(arguments, epochs=self.epochs)
-        return {"name": name, "stage": stage, "environment": "none",
+        return {"name": name, "stage": stage, "array": stage, "run": True, "parents": parents,
                 "script": f"/repo/stages/baseline_{stage}_improve.py",
-                "arguments": dict(arguments, output_dir=name), "parents": parents,
-                "source": row[0], "target": row[1], "split": row[2], "size": None,
-                "array": stage, "index": 0, "run": True}
+                "arguments": dict(arguments, output_dir=name),
+                "source": row[0], "target": row[1], "split": row[2]}
 
     def entries(self, sources, targets, splits=(0,)):
         """Returns the plan entries of all pairs; a model is trained on its first target's data."""
         found = []
-        for source in sources:
-            for split in splits:
-                model = f"models/{source}/split_{split}"
-                data = [f"ml_data/{source}-{target}/split_{split}" for target in targets]
-                rows = [(source, target, split) for target in targets]
-                found += [self.entry("preprocess", name, row, [], {
-                    "input_dir": "/raw", "train_split_file": f"{source}.txt",
-                    "test_split_file": f"{row[1]}.txt"}) for name, row in zip(data, rows)]
-                found.append(self.entry("train", model, (source, "", split), data[:1],
-                                        {"input_dir": data[0]}))
-                found += [self.entry("infer", f"infer/{source}-{row[1]}/split_{split}", row,
-                                     [model, name],
-                                     {"input_data_dir": name, "input_model_dir": model})
-                          for name, row in zip(data, rows)]
+        for source, split in product(sources, splits):
+            model = f"models/{source}/split_{split}"
+            rows = {f"{source}-{target}/split_{split}": (source, target, split)
+                    for target in targets}
+            data = [f"ml_data/{pair}" for pair in rows]
+            found += [self.entry("preprocess", f"ml_data/{pair}", row, [], {
+                "input_dir": "/raw", "train_split_file": f"{source}.txt",
+                "test_split_file": f"{row[1]}.txt"}) for pair, row in rows.items()]
+            found.append(self.entry("train", model, (source, "", split), data[:1],
+                                    {"input_dir": data[0]}))
+            found += [self.entry("infer", f"infer/{pair}", row, [model, f"ml_data/{pair}"], {
+                "input_data_dir": f"ml_data/{pair}", "input_model_dir": model})
+                      for pair, row in rows.items()]
         return found
 
     def plan(self, launch, entries, file="plan.json", **more):
-        plan = {"workflow": "csa", "launch": launch, "command": ["workflow_csa.py", "--x y"],
-                "arguments": {}, "model": "baseline", "y_col_name": "auc", "synthetic": False,
-                "output_dir": "/nowhere", "tasks": entries}
-        plan.update(more)
+        plan = {"workflow": "csa", "command": ["workflow_csa.py", "--x y"], "arguments": {},
+                "model": "baseline", "y_col_name": "auc", "tasks": entries, **more}
         self.launch = launch    # what runs next belongs to it
         write(os.path.join(self.out, "launches", launch, file), json.dumps(plan))
 
     def run(self, entries, **status):
         """Leaves what the runner would leave of these tasks."""
         for entry in entries:
-            self.stamps += 1
-            made = {name: self.status_of(name) for name in entry["parents"]}
-            content = {"state": "done", "reason": "", "exit_code": 0, "files": {}, "attempt": 1,
-                       "stamp": f"stamp {self.stamps} of {entry['name']}",
-                       "environment": "none", "script": entry["script"],
-                       "arguments": entry["arguments"], "launch": self.launch,
-                       "started": "2026-01-01T00:00:00Z",
-                       "made_from": {name: {key: it.get(key) for key in KEPT}
-                                     for name, it in made.items()}}
-            content.update(status)
-            self.write(entry["name"] + "/stage_status.json", json.dumps(content))
-            self.write(entry["name"] + "/log.txt", "log\n")
+            name, self.stamps = entry["name"], self.stamps + 1
+            inputs = {parent: self.status_of(parent) for parent in entry["parents"]}
+            content = {"state": "done", "reason": "", "launch": self.launch,
+                       "stamp": f"stamp {self.stamps} of {name}", "script": entry["script"],
+                       "arguments": entry["arguments"],
+                       "made_from": {parent: {key: it[key] for key in KEPT if key in it}
+                                     for parent, it in inputs.items()}, **status}
+            self.write(f"{name}/stage_status.json", json.dumps(content))
+            self.write(f"{name}/log.txt", "log\n")
             if entry["stage"] == "infer" and content["state"] == "done":
-                self.scores(entry["name"])
+                self.scores(name)
 
     def scores(self, name, r2=0.5):
         self.write(name + "/test_scores.json", json.dumps(

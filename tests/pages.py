@@ -5,25 +5,21 @@
 """
 import os
 import re
+from pathlib import Path
 
 from tests.support import REPOSITORY
 
 
 def read_page(name):
-    with open(os.path.join(REPOSITORY, *name.split("/")), encoding="utf-8") as file:
-        return file.read()
+    return Path(REPOSITORY, name).read_text(encoding="utf-8")
 
 
 def code_blocks(name):
     """The ```python blocks of a page, by the file that each names: `# NAME.py: ...`, or the first
     word of its docstring."""
     blocks = re.findall(r"^```python\n(.*?)^```$", read_page(name), re.MULTILINE | re.DOTALL)
-    return {file_of(block): block for block in blocks}
-
-
-def file_of(block):
-    match = re.match(r'# (\w+\.py)|(?:#!.*\n)?"""(\w+):', block)
-    return match.group(1) or match.group(2) + ".py"
+    return {re.match(r'(?:#!.*\n)?(?:# |""")(\w+)', block).group(1) + ".py": block
+            for block in blocks}
 
 
 def commands(name):
@@ -44,5 +40,4 @@ def write_code(name, directory):
     """Writes a page's python blocks into a directory."""
     os.makedirs(directory, exist_ok=True)
     for file_name, text in code_blocks(name).items():
-        with open(os.path.join(directory, file_name), "w", encoding="utf-8") as file:
-            file.write(text)
+        Path(directory, file_name).write_text(text, encoding="utf-8")

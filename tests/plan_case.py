@@ -7,13 +7,13 @@ from core.errors import Refusal
 from core.task import argument_list
 from launcher import benchmark
 from launcher import options as command_line
-from tests.support import TOY, WorkCase  # noqa: F401  (TOY is for those who plan with it)
+from tests.support import WorkCase
 
 
 class Planned:
     """What a command line means: its options, and the Plan that its workflow makes of them."""
 
-    def __init__(self, workflow, line):
+    def __init__(self, workflow, *line):
         module = importlib.import_module(f"workflow_{workflow}")
         self.options = command_line.parse(module.parser(), list(line))
         self.data = benchmark.read_benchmark(self.options.input_dir, self.options.y_col_name,
@@ -32,6 +32,7 @@ class Planned:
 
 class PlanCase(WorkCase):
     """A test in a directory of its own, which is the working directory of this process."""
+    planned = Planned
 
     def setUp(self):
         super().setUp()
@@ -42,16 +43,11 @@ class PlanCase(WorkCase):
         module = importlib.import_module(f"workflow_{workflow}")
         return command_line.parse(module.parser(), list(line))
 
-    def planned(self, workflow, *line):
-        return Planned(workflow, line)
-
     def refused(self, workflow, *line):
         """The sentence and the hint with which a command line is refused before anything runs."""
-        try:
-            Planned(workflow, line)
-        except Refusal as refusal:
-            return refusal.text("x")
-        raise AssertionError(f"{line} is not refused")
+        with self.assertRaises(Refusal, msg=line) as caught:
+            Planned(workflow, *line)
+        return caught.exception.text("x")
 
     def assert_each_refused(self, cases, *more, workflow="csa"):
         """cases: [(arguments, part of the message...)]"""

@@ -12,8 +12,7 @@ MODEL, DATA = "out/models/A/split_0", "out/ml_data/A-A/split_0"
 
 class RunnerCase(WorkCase):
     def run_model(self, *line, **settings):
-        settings = dict({"LATENCY_WAIT": "0"}, **settings)
-        return self.run_command("bash", RUN_MODEL, *line, **settings)
+        return self.run_command("bash", RUN_MODEL, *line, **dict({"LATENCY_WAIT": "0"}, **settings))
 
     def start_model(self, *line, **settings):
         """Starts a runner; what all of them print is in the file `printed`."""
@@ -43,4 +42,4 @@ class RunnerCase(WorkCase):
         return ended, self.out_status("out")
 
     def write_tasks(self, name, *lines):
-        self.put(name, "".join(" ".join(map(shlex.quote, line)) + "\n" for line in lines))
+        self.write(name, "".join(" ".join(map(shlex.quote, line)) + "\n" for line in lines))

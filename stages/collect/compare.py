@@ -2,15 +2,12 @@
 
     OUT1 OUT2 ... -> a Run each -> shared scores -> means, differences, ranks -> DIR/compare*
 
-Examples:
-    summary, compared = compare(["runs/csa_lgbm", "runs/csa_uno"], "comparison")
-
 Files, in DIR:
     compare.csv             model, source, metric: within, Ga, Gna (csa.py says what they are)
     compare_pairs.csv       two models on a source and target: mean difference over splits and
                             Wilcoxon's signed-rank test, p corrected (Holm) for the couples there
-    compare_models.csv      two models over all pairs of source and target, and which is better
-    compare_ranks.csv       average rank of a model over these pairs, 1 is best
+    compare_models.csv      two models over all pairs of source and target, their average ranks, and
+                            which is better
     compare_summary.txt     what is printed
     compare.html, *.svg     the same as a page, and its figures
 
@@ -23,13 +20,12 @@ from collections import Counter
 from itertools import chain, combinations, product
 from typing import NamedTuple
 
-from core.errors import FileError, Refusal
-from core.files import side_by_side, size_of
-from core.metrics import METRICS, direction, in_order, lower_is_better, regression_scores
-from core.text import aligned, as_text, csv_text, plural, printable, write_tables
+from core.errors import Refusal
+from core.metrics import direction, in_order, lower_is_better
+from core.text import aligned, as_text, csv_text, printable, write_tables
 from stages.collect import csa
 from stages.collect.gaps import Tree
-from stages.collect.scores import inference_of, predictions_of, read_result
+from stages.collect.scores import read_results
 from stages.report import compare as compare_report
 from stages.stats.generalization import by_pair, generalization_rows, mean
 from stages.stats.significance import (
@@ -46,7 +42,7 @@ class Run(NamedTuple):
     """One results tree."""
     label: str              # model, with the name of OUT if two runs have the same
     out: str
-    scores: dict            # (metric, source, target, split) -> value, nan if undefined
+    rows: list              # of csa.SCORES_HEADER
     synthetic: bool
     plan: dict              # of its newest launch
 
@@ -85,6 +81,8 @@ class Couple(NamedTuple):
     mean_a_minus_b: float   # over pairs
     a_significantly_better: int     # on how many pairs
     b_significantly_better: int
+    rank_a: float           # average over pairs, 1 is best
+    rank_b: float
     better: str             # the better model as RULE says; '' if neither is
 
 
@@ -98,7 +96,7 @@ class Comparison(NamedTuple):
 
 
 def compare(outs, output_dir):
-    """Writes the comparison of results trees into a directory; returns (summary, True).
+    """Writes the comparison of results trees into a directory; returns its summary.
 
     Refusal: fewer than two trees, another workflow's, no shared score, or a directory that cannot
     be written.
@@ -111,15 +109,16 @@ def compare(outs, output_dir):
     if not shared:
         raise Refusal("the runs share no metric, source, target and split",
                       "runs over the same studies and splits")
-    found = [compared(met, {run.label: values_of(run, met, places) for run in runs})
-             for met, places in shared.items()]
+    found = [compared(met, {
+        run.label: by_pair([row for row in run.rows if row[0] == met and key_of(row) in shared])
+        for run in runs}) for met in in_order(key[0] for key in shared)]
     shown = next((each for each in found if each.metric == SHOWN), found[0])
     said = sentences(shown) + notes(runs, shared)
     summary = summary_text(runs, shown, said)
     page, figures = compare_report.report(runs, found, shown, said)
     write_tables(output_dir, {**csv_files(found), **figures, "compare_summary.txt": summary,
                               "compare.html": page})
-    return summary, True
+    return summary
 
 
 # ---- reading
@@ -127,73 +126,48 @@ def compare(outs, output_dir):
 def read_run(out):
     """Returns the Run of a tree, labelled with its model; Refusal: no cross-study analysis."""
     tree = Tree(out)
-    tasks = csa.csa_tasks(tree)[0] if tree.plan.get("workflow", "csa") == "csa" else []
+    tasks = csa.csa_tasks(tree) if tree.plan.get("workflow", "csa") == "csa" else []
     if not tasks:
         raise Refusal(f"{as_text(out)} is no cross-study analysis: no infer/SOURCE-TARGET/split_K",
                       "a tree that workflow_csa.py wrote")
     done = tree.done(tasks)
-    inferences = [inference_of(tree, task) for task in done]
-    sizes = [size_of(inference.predictions) for inference in inferences]
-    scores = {(met, task.source, task.target, task.split): value
-              for task, found in zip(done, side_by_side(scores_of, inferences, sizes))
-              for met, value in found.items()}
     label = tree.plan.get("model") or as_text(os.path.basename(os.path.realpath(out)))
-    return Run(label, as_text(out), scores, tree.synthetic, tree.plan)
-
-
-def scores_of(inference):
-    """Returns {metric: value} of an Inference, with those of METRICS that the model did not write,
-    if it wrote predictions.
-
-    Models that write other metrics only, as classifiers do, keep theirs.
-    """
-    predictions = predictions_of(inference)
-    scores = read_result(inference, predictions).scores
-    if len(set(METRICS) & set(scores)) in (0, len(METRICS)):
-        return scores
-    try:
-        return dict(regression_scores(predictions().true, predictions().pred), **scores)
-    except FileError:
-        return scores
+    rows = csa.score_rows(done, read_results(tree, done, every=True), label)
+    return Run(label, as_text(out), rows, tree.synthetic, tree.plan)
 
 
 def label_runs(runs):
     """Returns the runs with different labels: the model, with OUT if several runs have it."""
     counts = Counter(run.label for run in runs)
-    return [run._replace(label=printable(
-        run.label if counts[run.label] == 1 else f"{run.label} ({run.out})")) for run in runs]
+    return [run._replace(label=printable(run.label + f" ({run.out})" * (counts[run.label] > 1)))
+            for run in runs]
 
 
 # ---- what all runs have
 
+def key_of(row):
+    """Returns (metric, split, source, target) of a row of scores."""
+    return (*row[:2], *row[3:5])
+
+
 def shared_scores(runs):
-    """Returns {metric: [(source, target, split)]} of the numbers that all runs have.
-
-    Without metrics of which nobody knows whether more is better.
-    """
-    keys = set.intersection(*[{key for key, value in run.scores.items() if math.isfinite(value)}
-                              for run in runs])
-    return {met: sorted(key[1:] for key in keys if key[0] == met)
-            for met in in_order(key[0] for key in keys) if direction(met)}
-
-
-def values_of(run, met, places):
-    """Returns {(source, target): values of the splits} of a run."""
-    return by_pair([(met, split, run.scores[met, source, target, split], source, target)
-                    for source, target, split in places])
+    """Returns the keys of the numbers that all runs have, of metrics of which it is known whether
+    more is better."""
+    keys = [{key_of(row) for row in run.rows if math.isfinite(row[2]) and direction(row[0])}
+            for run in runs]
+    return set.intersection(*keys)
 
 
 def notes(runs, shared):
     """Returns sentences on what was compared, and why differences may not be the models'."""
-    every, used = {key for run in runs for key in run.scores}, sum(map(len, shared.values()))
+    every = {key_of(row) for run in runs for row in run.rows}
     found = ["compared on what all runs have, by metrics whose better direction is known: "
-             f"{used} of the {len(every)} scores that any of them has"] * (used < len(every))
-    for key, meaning in (("y_col_name", "responses, so mse, rmse and mae have different units"),
-                         ("input_dir", "directories, which may hold different data")):
+             f"{len(shared)} of the {len(every)} scores that any of them has"]
+    for key in ("y_col_name", "input_dir"):
         values = {run.label: run.plan[key] for run in runs if run.plan.get(key)}
         if len(set(values.values())) > 1:
-            found.append(f"the runs have different {meaning}: "
-                         + "; ".join(f"{label}: {value}" for label, value in values.items()))
+            found.append(f"the runs have another {key}: " + "; ".join(
+                f"{label}: {value}" for label, value in values.items()))
     return [f"note: {note}" for note in found]
 
 
@@ -213,12 +187,12 @@ def compared(met, groups):
 
 def means_of(met, groups):
     """Returns Means by source and model, as generalization.csv has them."""
-    studies = [sorted(set(names)) for names in zip(*next(iter(groups.values())))]
-    found = {(label, row[1], row[2]): row[4] for label, of_pairs in groups.items()
-             for row in generalization_rows(met, of_pairs, studies, label)}
-    return [Means(label, source, met, *[found.get((label, measure, source))
-                                        for measure in ("G", "Ga", "Gna")])
-            for source, label in product(studies[0], groups)]
+    means, (sources, targets) = [], map(set, zip(*next(iter(groups.values()))))
+    for source, label in product(sorted(sources), groups):
+        rows = generalization_rows(met, groups[label], ([source], targets), label)
+        found = {row[1]: row[4] for row in rows}
+        means.append(Means(label, source, met, *map(found.get, ("G", "Ga", "Gna"))))
+    return means
 
 
 def paired(met, groups):
@@ -244,64 +218,41 @@ def couples_of(pairs, ranks):
     for a, b in combinations(ranks, 2):
         both = [pair for pair in pairs if (pair.model_a, pair.model_b) == (a, b)]
         counts = Counter(pair.better for pair in both if pair.significant == "yes")
-        better = [name for name, other in ((a, b), (b, a)) if 2 * counts[name] > len(both)
-                  and not counts[other] and ranks[name] < ranks[other]]
+        first, second = sorted((a, b), key=ranks.get)
+        is_better = (ranks[first] < ranks[second] and 2 * counts[first] > len(both)
+                     and not counts[second])
         found.append(Couple(both[0].metric, a, b, len(both),
                             mean([pair.mean_a_minus_b for pair in both]), counts[a], counts[b],
-                            "".join(better)))
+                            ranks[a], ranks[b], first if is_better else ""))
     return found
 
 
 # ---- what is written
 
 def csv_files(found):
-    """Returns {file name: text} of the four tables. found: Comparisons."""
+    """Returns {file name: text} of the three tables. found: Comparisons."""
     _, means, pairs, couples, _ = zip(*found)
-    ranks = [(each.metric, model, rank, each.couples[0].pairs)
-             for each in found for model, rank in each.ranks.items()]
     return {"compare.csv": csv_text(Means._fields, chain(*means)),
             "compare_pairs.csv": csv_text(Pair._fields, chain(*pairs)),
-            "compare_models.csv": csv_text(Couple._fields, chain(*couples)),
-            "compare_ranks.csv": csv_text(("metric", "model", "average_rank", "pairs"), ranks)}
+            "compare_models.csv": csv_text(Couple._fields, chain(*couples))}
 
 
 def sentences(shown):
-    """Returns sentences on the result of a Comparison; the first one says which models are
-    better."""
-    ranks = ", ".join(f"{name} {shown.ranks[name]:.2f}"
-                      for name in sorted(shown.ranks, key=shown.ranks.get))
-    found = [verdict(shown), f"Average rank, 1 is best: {ranks}.", RULE, limit_of_splits(
-        max(pair.splits for pair in shown.pairs), len(shown.couples)), DEPENDENT]
-    return list(filter(None, found))
-
-
-def verdict(shown):
-    """Returns the sentence on what the test finds and the average ranks confirm."""
-    found = [
-        f"{it.better} is better than {it.model_b if it.better == it.model_a else it.model_a} "
-        f"({it.model_a} - {it.model_b}: {it.mean_a_minus_b:+.4f}, significant on "
-        f"{max(it.a_significantly_better, it.b_significantly_better)} of "
-        f"{plural(it.pairs, 'pair')})" for it in shown.couples if it.better]
-    if not found:
-        return f"By {shown.metric}, no model is better than another in both test and average rank."
-    return f"By {shown.metric}, in both test and average rank: {'; '.join(found)}."
+    """Returns sentences on a Comparison; the first one says which models are better."""
+    better = [f"{it.better} is better than {it.model_b if it.better == it.model_a else it.model_a}"
+              for it in shown.couples if it.better] or ["no model is better than another"]
+    limit = limit_of_splits(max(pair.splits for pair in shown.pairs), len(shown.couples))
+    return [f"By {shown.metric}, in both test and average rank: {'; '.join(better)}.", RULE,
+            *filter(None, [limit]), DEPENDENT]
 
 
 def summary_text(runs, shown, said):
     """Returns compare_summary.txt. said: sentences and notes."""
     lines = [f"{run.label}: {run.out}" + " (SYNTHETIC DEMO DATA)" * run.synthetic for run in runs]
-    means = [[*row[:2], *["-" if value is None else f"{value:.4f}" for value in row[3:]]]
-             for row in shown.means]
-    couples = [[it.model_a, it.model_b, f"{it.mean_a_minus_b:+.4f}",
-                f"{it.a_significantly_better} of {it.pairs}",
-                f"{it.b_significantly_better} of {it.pairs}", it.better or "-"]
-               for it in shown.couples]
-    blocks = [
+    return "\n\n".join([
         "\n".join(map(printable, lines)), printable(said[0]),
-        f"{shown.metric} (within: g[s,s]; Ga: mean over other targets; Gna: Ga relative to within)"
-        "\n" + aligned([["model", "source", "within", "Ga", "Gna"], *means]),
-        f"differences in {shown.metric}: model a - model b, mean over pairs of source and target, "
-        "and on how many of these pairs one is significantly better\n"
-        + aligned([["model a", "model b", "a - b", "a better", "b better", "verdict"], *couples]),
-        "\n".join(map(printable, said[1:]))]
-    return "\n\n".join(blocks) + "\n"
+        "within: g[s,s]; Ga: mean over other targets; Gna: Ga relative to within\n"
+        + aligned([Means._fields, *shown.means]),
+        "differences over all pairs of source and target, and on how many one is significantly "
+        "better\n" + aligned([Couple._fields, *shown.couples]),
+        "\n".join(map(printable, said[1:]))]) + "\n"

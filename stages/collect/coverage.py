@@ -1,45 +1,28 @@
 """coverage: how much of each target study a source study has, by the benchmark's own files.
 
-    plan's input_dir: splits/STUDY_all.txt, y_data/response.tsv -> coverage.csv
-
-Examples:
-    coverage = coverage_of(tree, tasks)
-    coverage.rows       # [('CCLE', 'gCSI', .38, .75, .29), ...]
-
-coverage.csv, in OUT/scores: |S & T| / |T| of whole studies: drugs, cell lines, pairs of both. It is
-not written without the benchmark.
+    plan's input_dir: splits/STUDY_all.txt, y_data/response.tsv -> rows of coverage.csv:
+      |S & T| / |T| of whole studies: drugs, cell lines, pairs of both
 """
-import math
 import os
 from itertools import chain
-from typing import NamedTuple
 
 from core.errors import FileError
 from core.improve_files import identifiers, read_split, read_table, response_rows
-from core.text import csv_text
 
-HEADER = ("src", "trg", "drug_coverage", "cell_line_coverage", "pair_coverage")
-
-
-class Coverage(NamedTuple):
-    """rows: of HEADER, [] without the benchmark; origin: a sentence on the file they are from."""
-    rows: list
-    origin: str = ""
+COVERAGE_HEADER = ("src", "trg", "drug_coverage", "cell_line_coverage", "pair_coverage")
 
 
 def coverage_of(tree, tasks):
-    """Returns the Coverage of the studies of infer tasks."""
+    """Returns rows of COVERAGE_HEADER of the studies of infer tasks, [] without the benchmark."""
     pairs = sorted({(task.source, task.target) for task in tasks})
     try:
         raw, arguments = tree.plan["input_dir"], tree.plan.get("arguments") or {}
         path = os.path.join(raw, "y_data", arguments.get("y_data_file") or "response.tsv")
         studies = _studies(path, {name: _rows_of(raw, name) for name in set(chain(*pairs))})
-    except (FileError, KeyError, TypeError, ValueError, AttributeError):
-        return Coverage([])
-    rows = [(source, target, *(len(own & other) / len(other) if other else math.nan
-                               for own, other in zip(studies[source], studies[target])))
-            for source, target in pairs]
-    return Coverage(rows, f"Whole studies, from {path}.")
+        return [(source, target, *(len(own & other) / len(other) for own, other in zip(
+            studies[source], studies[target]))) for source, target in pairs]
+    except (FileError, KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError):
+        return []
 
 
 def _rows_of(raw, name):
@@ -62,8 +45,3 @@ def _studies(path, rows_of):
                for name, numbers in rows_of.items()}
     return {name: ({drugs for drugs, _ in pairs}, {cell for _, cell in pairs}, pairs)
             for name, pairs in studies.items()}
-
-
-def coverage_files(found):
-    """Returns {'coverage.csv': its text, None without a row}."""
-    return {"coverage.csv": csv_text(HEADER, found.rows) if found.rows else None}

@@ -2,21 +2,16 @@
 
     Tree -> infer tasks -> scores -> all_scores -> mean, std, densed, generalization
 
-Examples:
-    report = collect(Tree("runs/csa_baseline"), "baseline")
-    report.files["r2_mean_csa_table.csv"]       # 'src,CCLE,gCSI\\nCCLE,0.75,...'
-
 Files (IMPROVE's names and formats; no value is an empty cell, never a zero):
     all_scores.csv              met,split,value,src,trg,model
     {met}_scores.csv            the same rows of one metric
     {met}_mean_csa_table.csv    sources x targets, mean over splits, 4 decimals
     {met}_std_csa_table.csv     sources x targets, ddof 1, unrounded
     densed_csa_table.csv        within and across studies, pooled over pairs and splits
-    mean_std_table.csv          'mean (std)' over splits, to be pasted into a paper
     generalization.csv          G, Gn, Ga, Gna (not IMPROVE's; Partin et al.)
+    strata.csv                  scores of each result by drug seen or not, cell line seen or not
     naive_scores.csv, ...       those of collect/naive.py and collect/coverage.py
 """
-import math
 import re
 from collections import Counter
 from typing import NamedTuple
@@ -25,11 +20,10 @@ from core.errors import FileError
 from core.metrics import METRICS, in_order
 from core.task import Task
 from core.text import aligned, csv_text
-from stages.collect.coverage import coverage_files, coverage_of
-from stages.collect.gaps import Gap, Report
-from stages.collect.naive import naive_files, old_records, results_and_naive, strata_dicts
-from stages.collect.scores import (inference_of, predictions_of, scored_and_missing,
-                                   undefined_scores)
+from stages.collect.coverage import COVERAGE_HEADER, coverage_of
+from stages.collect.gaps import Report
+from stages.collect.naive import STRATA_HEADER, naive_files, results_and_naive, strata_of
+from stages.collect.scores import inference_of, predictions_of, scored_and_missing
 from stages.collect.unlike import unlike_splits
 from stages.report import csa as csa_report
 from stages.report.run import Run
@@ -55,22 +49,24 @@ class Cloud(NamedTuple):
 
 def collect(tree, model):
     """Returns the Report of a CSA tree; `model` names it if no plan does."""
-    tasks, gaps = csa_tasks(tree)
-    results, naive = results_and_naive(tree, tree.done(tasks), old_records(tree))
-    scored, missing, notes = scored_and_missing(tree, tasks, results)
-    notes += unlike_splits(tree, scored)
-    gaps += missing
+    tasks = csa_tasks(tree)
+    results, naive = results_and_naive(tree, tree.done(tasks))
+    scored, gaps, undefined, notes = scored_and_missing(tree, tasks, results)
+    notes += [*dict.fromkeys(tree.notes), *unlike_splits(tree, scored)]
     rows = score_rows(scored, results, model)
-    scores = by_metric(rows)
+    # {metric: {(source, target): values of the splits}}
+    scores = {met: by_pair([row for row in rows if row[0] == met])
+              for met in in_order(row[0] for row in rows)}
     studies = sorted({task.source for task in tasks}), sorted({task.target for task in tasks})
-    coverage = coverage_of(tree, scored)
+    strata, shares = strata_of(naive), coverage_of(tree, scored)
     page, figures = csa_report.report(
-        Run(tree, model, tasks, len(scored), gaps, notes), rows, scores, studies, naive,
-        strata_dicts(naive), coverage, clouds_of(tree, scored, results))
-    files = dict(csa_files(rows, scores, studies, model), **naive_files(naive),
-                 **coverage_files(coverage), **figures)
-    return Report(files, len(scored), gaps + undefined_scores(tree, scored, results),
-                  shown_table(scores, studies, tasks), notes, {"report.html": page})
+        Run(tree, model, tasks, len(scored), gaps, notes), rows, scores, studies, naive, strata,
+        shares, clouds_of(tree, scored, results))
+    files = {**csa_files(rows, scores, studies, model), **naive_files(naive), **figures,
+             "strata.csv": csv_text(STRATA_HEADER, map(dict.values, strata)) if strata else None,
+             "coverage.csv": csv_text(COVERAGE_HEADER, shares) if shares else None}
+    return Report(files, len(scored), gaps + undefined, shown_table(scores, studies, tasks), notes,
+                  {"report.html": page})
 
 
 def clouds_of(tree, tasks, results):
@@ -93,40 +89,27 @@ def clouds_of(tree, tasks, results):
 # ---- which tasks there are
 
 def csa_tasks(tree):
-    """Returns (tasks, gaps): the infer tasks that are planned or exist in the tree.
+    """Returns the infer tasks that are planned or exist in the tree, by source, target, split.
 
-    Tasks are sorted by source, target, split. If nothing is planned, preprocessed pairs count as
-    planned. Adds to `tree` the tasks that no plan names. A directory whose name can be read in two
-    ways is a gap.
+    If nothing is planned, preprocessed pairs count as planned. Adds to `tree` the tasks that no
+    plan names, and a note on a directory whose name can be read in two ways.
     """
-    gaps, sources = [], {task.source for task in tree.tasks.values()}.union(tree.names("models"))
-    for pair, split in _pair_directories(tree):
-        at = f"{pair}/split_{split}"
-        if f"infer/{at}" not in tree.tasks:
+    sources = {task.source for task in tree.tasks.values()}.union(tree.names("models"))
+    found = {f"{pair}/{split}" for top in ("infer", *([] if tree.planned else ["ml_data"]))
+             for pair in tree.names(top) for split in tree.names(f"{top}/{pair}")}
+    for at in sorted(found):
+        match = re.match(r"(.*-.*)/split_(0|[1-9][0-9]{0,8})\Z", at)
+        if match and f"infer/{at}" not in tree.tasks:
+            pair, split = match.group(1), int(match.group(2))
             cut = split_pair(pair, sources)
             if cut:
-                source, target = cut
-                tree.add_result(f"ml_data/{at}", f"models/{source}/split_{split}", f"infer/{at}",
-                                source=source, target=target, split=split)
+                tree.add_result(f"ml_data/{at}", f"models/{cut[0]}/split_{split}", f"infer/{at}",
+                                source=cut[0], target=cut[1], split=split)
             else:
-                gaps.append(Gap(Task(f"infer/{at}", "infer", split=split), f"infer/{pair}", "infer",
-                                "unreadable", UNCLEAR))
+                tree.notes.append(f"infer/{pair} is ignored: {UNCLEAR}")
     tasks = [task for task in tree.tasks.values()
              if task.stage == "infer" and task.split is not None]
-    return sorted(tasks, key=lambda task: (task.source, task.target, task.split)), gaps
-
-
-def _pair_directories(tree):
-    """Returns (pair, split) of each OUT/infer/PAIR/split_K; if nothing is planned, of ml_data,
-    too."""
-    found = set()
-    for top in ("infer",) if tree.planned else ("infer", "ml_data"):
-        for pair in tree.names(top):
-            for name in tree.names(f"{top}/{pair}"):
-                match = re.match(r"split_(0|[1-9][0-9]{0,8})\Z", name)
-                if match and "-" in pair:
-                    found.add((pair, int(match.group(1))))
-    return sorted(found)
+    return sorted(tasks, key=lambda task: (task.source, task.target, task.split))
 
 
 def split_pair(pair, sources):
@@ -134,7 +117,7 @@ def split_pair(pair, sources):
 
     A study's name may contain '-': then the source has to be one of `sources`.
     """
-    cuts = [(pair[:at], pair[at + 1:]) for at in range(1, len(pair) - 1) if pair[at] == "-"]
+    cuts = [(pair[:dash.start()], pair[dash.end():]) for dash in re.finditer("(?<=.)-(?=.)", pair)]
     known = [cut for cut in cuts if cut[0] in sources] or cuts
     return known[0] if len(known) == 1 else None
 
@@ -143,17 +126,10 @@ def split_pair(pair, sources):
 
 def score_rows(tasks, results, model):
     """Returns rows of SCORES_HEADER, by pair, metric (in their order) and split, as tasks are."""
-    metrics = in_order(met for task in tasks for met in results[task.name].scores)
-    rows = [(met, task.split, results[task.name].scores[met], task.source, task.target,
-             task.model or model)
-            for met in metrics for task in tasks if met in results[task.name].scores]
-    return sorted(rows, key=lambda row: row[3:5])
-
-
-def by_metric(rows):
-    """Returns {metric: {(source, target): values of the splits}}, in the order of metrics."""
-    return {met: by_pair([row for row in rows if row[0] == met])
-            for met in in_order(row[0] for row in rows)}
+    rows = [(met, task.split, value, task.source, task.target, task.model or model)
+            for task in tasks for met, value in results[task.name].scores.items()]
+    metrics = in_order(row[0] for row in rows)
+    return sorted(rows, key=lambda row: (*row[3:5], metrics.index(row[0])))
 
 
 # ---- tables
@@ -166,8 +142,7 @@ def grid(studies, found, cell=str):
 
 
 def csa_files(rows, scores, studies, model):
-    """Returns {file name: text}; None for a metric's files if it has no score. scores: as by_metric
-    returns them."""
+    """Returns {file name: text}; None for a metric's files if it has no score."""
     header = ["src", *studies[1]]
     files = {
         "all_scores.csv": csv_text(SCORES_HEADER, rows),
@@ -176,10 +151,7 @@ def csa_files(rows, scores, studies, model):
         "generalization.csv": csv_text(
             ("met", "measure", "src", "trg", "value", "targets", "model"),
             [row for met, pairs in scores.items()
-             for row in generalization_rows(met, pairs, studies, model)]),
-        "mean_std_table.csv": csv_text(["met", *header], [
-            [met, *row] for met, pairs in scores.items()
-            for row in grid(studies, mean_std(pairs))])}
+             for row in generalization_rows(met, pairs, studies, model)])}
     for met in in_order([*METRICS, *scores]):        # old files of a metric without scores go
         pairs = scores.get(met, {})
         means = grid(studies, pairs, lambda values: rounded(mean(values)))
@@ -192,16 +164,6 @@ def csa_files(rows, scores, studies, model):
     return files
 
 
-def mean_std(groups):
-    """Returns {pair: 'mean (std)'}, all with as many decimals, 2 to 6, as give the typical standard
-    deviation two digits."""
-    spreads = sorted(spread for spread in map(std, groups.values()) if 0 < spread < math.inf)
-    usual = spreads[len(spreads) // 2] if spreads else 0.01
-    digits = max(2, min(6, 1 - math.floor(math.log10(usual))))
-    return {pair: f"{mean(values):.{digits}f}" + f" ({std(values):.{digits}f})" * bool(values[1:])
-            for pair, values in groups.items()}
-
-
 # ---- text
 
 def shown_table(scores, studies, tasks):
@@ -210,12 +172,10 @@ def shown_table(scores, studies, tasks):
     tasks: with scores, or that should have them.
     """
     shown = SHOWN if SHOWN in scores else next(iter(scores), SHOWN)
-    groups, splits = scores.get(shown), Counter((task.source, task.target) for task in tasks)
-    if not groups:
-        return f"no {shown}"
+    groups, splits = scores.get(shown, {}), Counter((task.source, task.target) for task in tasks)
     partial = {pair for pair, values in groups.items() if len(values) < splits[pair]}
     cells = {pair: "*" * (pair in partial) + f"{rounded(mean(values)):.4f}"
              for pair, values in groups.items()}
-    lines = [["", *studies[1]], *([cell or "-" for cell in row] for row in grid(studies, cells))]
+    lines = [["", *studies[1]], *grid(studies, cells)]
     return (f"{shown}, mean over splits (rows: source, columns: target)\n" + aligned(lines)
             + "\n* some splits are missing" * bool(partial))

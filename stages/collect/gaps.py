@@ -21,7 +21,6 @@ STAGE_FILES = {             # without a status, a stage is judged by these: one 
     "trial": ("trial.json",),
     "infer": ("test_scores.json", "test_y_data_predicted.csv"),
 }
-FAILURES = ("failed", "interrupted", "unreadable", "incomplete")
 
 
 class Verdict(NamedTuple):
@@ -63,8 +62,7 @@ class Tree(ResultsTree):
 
     def __init__(self, out):
         super().__init__(out)
-        self.plans = [dict(launch.plan, tasks=launch.tasks)
-                      for launch in self.launches or self.dry_launches]
+        self.plans = [launch.plan for launch in self.launches or self.dry_launches]
         self.planned = set(self.tasks)
         self._why = rules.decide(list(self.tasks.values()), self)
         self._slurm_output = SlurmOutput(self)
@@ -78,14 +76,13 @@ class Tree(ResultsTree):
         if status is None:
             return self._verdict_without_status(name)
         if status.state != "done":
-            unreadable = status.reason_kind in ("broken", "unreadable")
+            unreadable = status.reason_kind == "broken"
             return Verdict("unreadable" if unreadable else status.state, status.reason,
                            status.exit_code)
-        if reason is not None:
-            return Verdict("incomplete" if reason.kind == "files" else "stale", reason.text)
-        changed = self.changed_files(name)
-        return (Verdict("incomplete", f"its {changed[0]} was deleted or changed") if changed
-                else Verdict("done"))
+        reason = reason or rules.changed_files(self.tasks[name], self)
+        if reason is None:
+            return Verdict("done")
+        return Verdict("incomplete" if reason.kind == "files" else "stale", reason.text)
 
     def _verdict_without_status(self, name):
         if name in self.planned:
@@ -127,15 +124,13 @@ class Tree(ResultsTree):
         """
         found = [task]      # then what it is made from, a parent after its child
         for each in found:
-            found += [self.tasks[name] for name in each.parents
-                      if name in self.tasks and self.tasks[name] not in found]
+            found += [parent for parent in map(self.tasks.get, each.parents)
+                      if parent and parent not in found]
         judged = [(each, self.verdict(each.name)) for each in reversed(found)]
         return min((pair for pair in judged if pair[1].state != "done"), key=lambda pair: (
-            0 if pair[1].state in FAILURES else 1 if pair[1].state in ("running", "stale") else 2))
+            pair[1].state not in ("failed", "interrupted", "unreadable", "incomplete"),
+            pair[1].state not in ("running", "stale")))
 
     def _log(self, name):
-        for file in (LOG, "logs.txt"):      # ours; IMPROVE's brute force
-            path = os.path.join(self.path(name), file)
-            if os.path.lexists(path):
-                return as_text(path)
-        return as_text(self._slurm_output.of(name)[0])
+        path = self.path(name, LOG)
+        return as_text(path if os.path.lexists(path) else self._slurm_output.of(name)[0])

@@ -1,10 +1,7 @@
 """hpo: the tables and figures of a hyperparameter optimization.
 
-    Tree -> trials/*/trial.json -> rows -> results, best values, figures, commands to go on with
-
-Examples:
-    report = collect(Tree("runs/hpo_baseline"), "baseline")
-    report.files["hpo_results.csv"]             # 'source,trial,state,objective,...'
+    OUT/{source}/study.json, trials/{0000}/trial.json -> Study, Trials
+      -> results, best values, figures, commands to go on with
 
 Files:
     hpo_results.csv             a row per trial: objective, parameters, metrics, best so far
@@ -14,15 +11,17 @@ Files:
 import json
 import os
 import sys
+from statistics import stdev
 
-from core.metrics import in_order
-from core.task import argument_list, quoted
+from core.errors import FileError
+from core.files import read_json
+from core.metrics import in_order, lower_is_better
+from core.task import Task, argument_list, quoted
 from core.text import aligned, as_text, csv_text
 from stages.collect.gaps import Report
-from stages.collect.trials import read_studies, read_trial, trial_tasks
 from stages.report import hpo as hpo_report
 from stages.report.run import Run
-from stages.search.trials import best_trial, by_source, with_best
+from stages.search.trials import Study, Trial, best_trial, by_source, read_study, with_best
 
 BEST = "hyperparameters_hpo.json"
 PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -43,20 +42,66 @@ def collect(tree, model):
             for task, trial in zip(tasks, trials) if trial.state not in ("done", "exhausted")]
     done = [trial for trial in trials if trial.objective is not None]
     best = {source: best_trial(own) for source, own in by_source(done).items()}
-    notes += [f"{source}: each trial trains on one split, so the noise of its objective is not "
-              "known; --split 0 1 2 in another --output_dir shows it"
-              for source, trial in best.items() if trial.std is None]
     notes += [f"{source}: the train script has changed between trials; --redo trial repeats all"
               for source, own in by_source(done).items()
               if len({trial.script for trial in own} - {""}) > 1]
     steps = commands(tree.plan, tree.out, best) if tree.plan and best else []
-    run = Run(tree, model, tasks, len(done), gaps, notes)
-    page, figures = hpo_report.report(run, trials, studies, steps)
+    page, figures = hpo_report.report(Run(tree, model, tasks, len(done), gaps, notes), trials,
+                                      studies, steps)
     text = "\n".join([shown_table(trials, studies, best), *(
         f"\n{number}. {what}:\n  {command}" for number, (what, command) in enumerate(steps, 1))])
     params = {model: {source: trial.params for source, trial in best.items()}}
     return Report({**figures, "hpo_results.csv": results_text(trials)}, len(done), gaps, text,
                   notes, {BEST: json.dumps(params, indent=1) + "\n", "report.html": page})
+
+
+# ---- studies and trials
+
+def read_studies(tree, sources):
+    """Returns ({source: Study}, notes); a study that cannot be read is an empty one."""
+    studies, notes = dict.fromkeys(sources, Study()), []
+    for source in studies:
+        try:
+            studies[source] = read_study(tree.path(source, "study.json"))
+        except FileError as error:
+            notes.append(f"no figures of parameters: {error}")
+    return studies, notes
+
+
+def trial_tasks(tree):
+    """Returns the trials that are planned or exist in the tree, by source and number."""
+    for source in tree.names(""):
+        for number in filter(str.isdecimal, tree.names(f"{source}/trials")):
+            name = f"{source}/trials/{number}"
+            tree.tasks.setdefault(name, Task(name, "trial", source=source))
+    tasks = [task for task in tree.tasks.values()
+             if task.stage == "trial" and os.path.basename(task.name).isdecimal()]
+    return sorted(tasks, key=lambda task: (task.source, len(task.name), task.name))
+
+
+def read_trial(tree, task, metric):
+    """Returns the Trial of a task; a missing or malformed one says why. metric: of its study"""
+    verdict = tree.verdict(task.name)
+    is_done = verdict.state == "done"
+    trial = Trial(task.source, int(os.path.basename(task.name)), verdict.state, {},
+                  reason=verdict.reason, metric=metric)
+    try:
+        content = read_json(tree.path(task.name, "trial.json" if is_done else "params.json"))
+        if not is_done:
+            return trial._replace(params=dict(content))
+        lower_is_better(content["val_metric"])      # ValueError for an unknown one
+        splits, objective = content.get("objectives", []), content["objective"]
+        return trial._replace(
+            state=str(content["state"]), params=dict(content["params"]),
+            objective=None if objective is None else float(objective),
+            scores=dict(content.get("scores") or {}), seconds=float(content["seconds"]),
+            reason=str(content["reason"]), metric=content["val_metric"],
+            std=stdev(splits) if splits[1:] else None,
+            script=str(content.get("train_script", "")))
+    except (FileError, AttributeError, KeyError, TypeError, ValueError) as error:
+        return trial._replace(
+            state="unreadable",
+            reason=f"its trial.json cannot be read ({error})") if is_done else trial
 
 
 # ---- tables
@@ -76,10 +121,9 @@ def results_text(trials):
 def shown_table(trials, studies, best):
     """Returns the table for the terminal: the best trial of each source beside the defaults."""
     rows = [hpo_report.OVERVIEW, *hpo_report.overview(trials, studies)]
-    lines = [["-" if cell is None else str(cell) for cell in row] for row in rows]
     values = [f"{source}: " + ", ".join(f"{name} {value}" for name, value in trial.params.items())
               for source, trial in best.items()]
-    return "\n".join([aligned(lines), *values]) if best else "no trial has ended well"
+    return "\n".join([aligned(rows), *values]) if best else "no trial has ended well"
 
 
 # ---- how to go on

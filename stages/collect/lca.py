@@ -2,10 +2,6 @@
 
     Tree -> infer tasks -> scores -> all_scores -> median per size -> fit -> figure
 
-Examples:
-    report = collect(Tree("runs/lca_baseline"), "baseline")
-    report.files["learning_curve_fit.csv"]      # 'source,metric,alpha,...'
-
 Files:
     all_scores.csv              metric,shard,value,split,model,dataset (IMPROVE's)
     learning_curve.csv          source, metric, size in rows, n_splits, median, q25, q75
@@ -19,7 +15,7 @@ import re
 from core.metrics import direction, in_order
 from core.text import aligned, as_text, csv_text, finite, quantile
 from stages.collect.gaps import Report
-from stages.collect.naive import naive_files, old_records, results_and_naive
+from stages.collect.naive import naive_files, results_and_naive
 from stages.collect.scores import scored_and_missing
 from stages.report import lca as lca_report
 from stages.report.run import Run
@@ -36,13 +32,14 @@ SHOWN = {               # columns of the table on the terminal, and what they ar
 def collect(tree, model):
     """Returns the Report of an LCA tree; `model` names it if no plan does."""
     tasks = lca_tasks(tree)
-    results, naive = results_and_naive(tree, tree.done(tasks), old_records(tree))
-    scored, gaps, notes = scored_and_missing(tree, tasks, results)
+    results, naive = results_and_naive(tree, tree.done(tasks))
+    scored, gaps, undefined, notes = scored_and_missing(tree, tasks, results)
     curves = curves_of(scored, results, points_of_curves(tasks))
-    run = Run(tree, model, tasks, len(scored), gaps, notes)
-    page, figures = lca_report.report(run, curves, naive)
+    page, figures = lca_report.report(Run(tree, model, tasks, len(scored), gaps, notes), curves,
+                                      naive)
     files = dict(lca_files(scored, results, curves, model), **naive_files(naive), **figures)
-    return Report(files, len(scored), gaps, shown_table(curves), notes, {"report.html": page})
+    return Report(files, len(scored), gaps + undefined, shown_table(curves), notes,
+                  {"report.html": page})
 
 
 # ---- which tasks there are
@@ -52,16 +49,15 @@ def lca_tasks(tree):
 
     A source is OUT/SOURCE; in a tree of IMPROVE's own workflow, OUT itself.
     """
-    levels = [(f"{name}/", name) for name in tree.names("")]
-    levels.append(("", as_text(os.path.basename(os.path.abspath(tree.out)))))
-    for prefix, source in levels:
-        for at in (f"{split}/{size}" for split in tree.names(f"{prefix}infer")
-                   for size in tree.names(f"{prefix}infer/{split}")):
+    for folder in [*(f"{name}/" for name in tree.names("")), ""]:
+        source = folder[:-1] or as_text(os.path.basename(os.path.abspath(tree.out)))
+        for at in (f"{split}/{size}" for split in tree.names(f"{folder}infer")
+                   for size in tree.names(f"{folder}infer/{split}")):
             match = re.match(r"split_(\d{1,9})/sz_(\d{1,9})\Z", at)
             if match:
-                tree.add_result(*(f"{prefix}{top}/{at}" for top in ("ml_data", "models", "infer")),
-                                source=source, target=source, split=int(match.group(1)),
-                                size=int(match.group(2)))
+                split, size = map(int, match.groups())
+                tree.add_result(*(f"{folder}{top}/{at}" for top in ("ml_data", "models", "infer")),
+                                source=source, target=source, split=split, size=size)
     tasks = [task for task in tree.tasks.values()
              if task.stage == "infer" and None not in (task.source, task.split, task.size)]
     return sorted(tasks, key=lambda task: (task.source, task.split, task.size))
@@ -89,15 +85,14 @@ def points_of_curves(tasks):
 
 def curves_of(tasks, results, points):
     """Returns the Curves by metric and source."""
-    found, tasks = {}, sorted(tasks, key=lambda task: (task.source, task.size, task.split))
-    for metric in in_order(metric for task in tasks for metric in results[task.name].scores):
-        for task in tasks:
-            scores = results[task.name].scores
-            if metric in scores:
-                sizes = found.setdefault((task.source, metric), {})
-                sizes.setdefault(points[task.name], {})[task.split] = scores[metric]
-    return [Curve(*key, sizes, fit_power_law(sizes) if direction(key[1]) == "lower" else None)
-            for key, sizes in found.items()]
+    found = {}
+    for task in sorted(tasks, key=lambda task: (task.source, task.size, task.split)):
+        for metric, score in results[task.name].scores.items():
+            sizes = found.setdefault(metric, {}).setdefault(task.source, {})
+            sizes.setdefault(points[task.name], {})[task.split] = score
+    return [Curve(source, metric, sizes,
+                  fit_power_law(sizes) if direction(metric) == "lower" else None)
+            for metric in in_order(found) for source, sizes in found[metric].items()]
 
 
 # ---- files
@@ -125,10 +120,9 @@ def shown_table(curves):
     rows = list(map(csv_row, lca_report.main_curves(curves)))
     if not rows:
         return "no error metric to fit"
-    lines = [["-" if row[name] is None else str(row[name]) for name in SHOWN.values()]
-             for row in rows]
-    head = (f"{rows[0]['metric']} by the power law fitted to medians over splits, at the largest "
-            "size and at twice the rows;\nback-test: how far the law without the largest size "
-            "misses the median there; asymptote: is it identified")
-    return "\n".join([head, aligned([list(SHOWN), *lines]), *[
-        f"{row['source']}: {row['warning']}" for row in rows if row["warning"]]])
+    lines = [list(SHOWN), *(map(row.get, SHOWN.values()) for row in rows)]
+    return "\n".join([
+        f"{rows[0]['metric']} by the power law fitted to medians over splits, at the largest size "
+        "and at twice the rows;\nback-test: how far the law without the largest size misses the "
+        "median there; asymptote: is it identified", aligned(lines),
+        *[f"{row['source']}: {row['warning']}" for row in rows if row["warning"]]])

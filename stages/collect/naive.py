@@ -6,14 +6,9 @@
       and the scores of rows whose drug or cell line the training set lacks
     records -> rows, values for figures, tables; cached for the next time
 
-Examples:
-    results, naive = results_and_naive(tree, tasks, old_records(tree))
-    report_files.update(naive_files(naive))
-
 Files, in OUT/scores:
     naive_scores.csv        one line a result (HEADER)
-    per_drug.csv            correlation within each drug, mean over splits
-    strata.csv              a line for each result, drug seen or not, cell line seen or not
+    per_drug.csv            correlation within each drug of each result
     naive_results.json      the records by task; a result whose status has the same stamp, and
                             whose files have the same content, is not computed again
 """
@@ -21,6 +16,7 @@ import functools
 import json
 import math
 import os
+import statistics
 from itertools import chain
 from typing import NamedTuple
 
@@ -28,31 +24,24 @@ from core import metrics
 from core.errors import FileError
 from core.files import on_disk, read_json, side_by_side, size_of
 from core.fingerprints import fingerprint, same_content
-from core.improve_files import read_benchmark_responses, read_responses, read_split
+from core.improve_files import read_benchmark_responses, read_responses
 from core.rules import split_file_path
 from core.text import as_text, csv_text
-from stages.collect.scores import Inference, inference_of, predictions_of, read_result
-from stages.stats.naive import FIELDS, beside_naive, fit, median_correlation
+from stages.collect.scores import Inference, Result, inference_of, predictions_of, read_result
+from stages.stats.naive import FIELDS, beside_naive, fit
 
-FORMAT = 5                  # of the cache; another one is ignored
+FORMAT = "format 6"         # of the cache; another one is ignored
 DIGITS = 6                  # of the correlation within a drug
-PREDICTIONS, TRAINING = "test_y_data_predicted.csv", "train_y_data.csv"
+TRAINING = "train_y_data.csv"
 TEST = "test_y_data.csv"    # names drugs and cell lines if the predictions do not
 CACHE = "naive_results.json"
 # No ranks of naive predictions: they would take longer than all other scores. The last two are the
 # median within drugs, and of how many.
 SCORES = (*metrics.METRICS, "naive_mse", "naive_rmse", "naive_mae", "naive_pcc", "naive_r2",
           "norm_r2", "norm_pcc", "drug_pcc", "n_drugs")
-HEADER = ("source", "target", "split", "size", "task", "stamp") + SCORES
-DRUG_HEADER = ("source", "target", "size", "drug", "n_splits", "n_rows", "mean_pcc")
+HEADER = ("source", "target", "split", "size", "task") + SCORES
+DRUG_HEADER = ("source", "target", "split", "size", "drug", "rows", "pcc")
 STRATA_HEADER = ("src", "trg", "split") + FIELDS
-
-
-class Naive(NamedTuple):
-    """The naive baselines of a tree."""
-    rows: list              # of HEADER, in the order of the tasks
-    records: list           # dicts, one a row
-    notes: list             # a sentence per reason why results have no baseline
 
 
 class Job(NamedTuple):
@@ -66,48 +55,34 @@ class Job(NamedTuple):
 
 # ---- all results of a tree
 
-def results_and_naive(tree, tasks, old={}):
-    """Returns ({task name: Result}, Naive) of infer tasks that are done; each file is read once.
+def results_and_naive(tree, tasks):
+    """Returns ({task name: Result}, [(task, record)]) of infer tasks that are done.
 
-    old: the records of the last time, as old_records returns them.
+    Each file is read once. A result without a record has a note that says why.
     """
-    results, records, problems = {}, {}, {}
-    groups = _groups(tree, tasks, old)
+    groups = _groups(tree, tasks)
     sizes = [sum(map(size_of, [*training, *(job.inference.predictions for job in jobs)]))
              for training, jobs in groups]
-    for name, result, record, problem in chain(*side_by_side(compute_group, groups, sizes)):
-        results[name] = result
-        if record:
-            records[name] = record
-        elif problem:
-            file, _, why = problem.partition(": ")
-            problems.setdefault(why, []).append(file)
-    scored = [task for task in tasks if results[task.name].scores]
-    kept = [(task, records[task.name]) for task in scored if task.name in records]
-    rows = [(task.source, task.target, task.split, task.size, task.name, record["stamp"],
-             *[record["scores"][name] for name in SCORES]) for task, record in kept]
-    notes = [f"no naive baseline for {len(files)} of {len(scored)} results: {why} "
-             f"(such as {min(files)})" for why, files in sorted(problems.items())]
-    return results, Naive(rows, [record for _, record in kept], notes)
+    found = {name: pair for name, *pair in chain(*side_by_side(compute_group, groups, sizes))}
+    return ({name: result for name, (result, _) in found.items()},
+            [(task, found[task.name][1]) for task in tasks if found[task.name][1]])
 
 
 def old_records(tree):
     """Returns {task name: record} of OUT/scores/naive_results.json, {} if there is none."""
     try:
-        content = read_json(tree.path(f"scores/{CACHE}"))
-        return content["results"] if content["format"] == FORMAT else {}
+        return read_json(tree.path(f"scores/{CACHE}"))[FORMAT]
     except (FileError, KeyError, TypeError):
         return {}
 
 
 # ---- results of one training set
 
-def _groups(tree, tasks, old):
+def _groups(tree, tasks):
     """Returns [(files of the training rows, [Job])]; a model's targets share its training data."""
-    groups = {}
+    old, groups = old_records(tree), {}
     for task in tasks:
-        nearby = [parent for parent in map(tree.tasks.get, task.parents)
-                  if parent and parent.stage == "preprocess"] + [task]
+        nearby = [*filter(None, map(tree.tasks.get, reversed(task.parents))), task]  # ml_data first
         found, jobs = groups.setdefault((task.source, task.split, task.size), ([], []))
         found += nearby
         jobs.append(Job(task.name, inference_of(tree, task),
@@ -117,64 +92,54 @@ def _groups(tree, tasks, old):
 
 
 def _training_files(tree, tasks):
-    """Returns [path of a train_y_data.csv], else [path of the benchmark's split file, of
-    response.tsv]. tasks: preprocessings and inferences of one model."""
+    """Returns [path of a train_y_data.csv], else [path of response.tsv, of the training split].
+    tasks: inferences of one model and what they are made from."""
     found = [[tree.path(task.name, TRAINING)] for task in tasks]
     for arguments in [task.arguments for task in tasks if "train_split_file" in task.arguments]:
         raw, table = arguments.get("input_dir", ""), arguments.get("y_data_file") or "response.tsv"
         split = split_file_path("train_split_file", arguments, raw, tree.out)
-        found.append(list(map(on_disk, (split, os.path.join(raw, "y_data", table)))))
+        found.append(list(map(on_disk, (os.path.join(raw, "y_data", table), split))))
     return next((files for files in found if all(map(os.path.isfile, files))), found[0])
 
 
 def compute_group(group):
-    """Returns (name, Result, record or None, 'FILE: why there is none' or '') of each Job of a
-    group."""
+    """Returns (name, Result, record or None) of each Job of a group."""
     training, jobs = group
+    read = read_benchmark_responses if training[1:] else read_responses
     effects = functools.lru_cache(maxsize=None)(
-        lambda y_col_name: fit(*_training_rows(training, y_col_name)))
-    return [_outcome(job, effects) for job in jobs]
-
-
-def _training_rows(files, y_col_name):
-    *split, table = files
-    return (read_benchmark_responses(table, set(read_split(*split)), y_col_name) if split
-            else read_responses(table, y_col_name))
+        lambda y_col_name: fit(*read(*training, y_col_name)))
+    return [(job.name, *_outcome(job, effects)) for job in jobs]
 
 
 def _outcome(job, effects):
     paths, known = (job.inference.scores, job.inference.predictions), job.old.get("files", [[], []])
     files = list(map(fingerprint, paths, known))
-    is_current = (bool(job.stamp) and job.stamp == job.old.get("stamp")
-                  and all(map(same_content, known, files)))
-    predictions = predictions_of(job.inference, ids=not is_current)
-    result, record, problem = read_result(job.inference, predictions), None, ""
-    if is_current:
-        record = job.old
-    elif result.scores:
-        try:
-            record = dict(_record(job, result.scores, predictions, effects), files=files,
-                          stamp=job.stamp)
-        except FileError as error:
-            problem = as_text(str(error))
-    return job.name, result, record, problem
+    if job.stamp and job.stamp == job.old.get("stamp") and all(map(same_content, known, files)):
+        return Result(*job.old["result"]), job.old
+    predictions = predictions_of(job.inference, ids=True)
+    result = read_result(job.inference, predictions)
+    if not result.scores:
+        return result, None
+    try:
+        record = _record(result.scores, predictions, job, effects)
+        return result, dict(record, files=files, stamp=job.stamp, result=result)
+    except FileError as error:
+        path, _, why = as_text(str(error)).partition(": ")
+        note = f"no naive baseline: {os.path.basename(path)}: {why}"
+        return result._replace(notes=(*result.notes, note)), None
 
 
-def _record(job, scores, predictions, effects):
-    """Returns the record of a job. effects: function(y_col_name) -> Effects of the training."""
+def _record(scores, predictions, job, effects):
+    """Returns the record of a result. effects: function(y_col_name) -> Effects of the training."""
     if not set(metrics.METRICS) & set(scores):
-        raise FileError(f"{job.name}: the scores are not of regression")
-    if not os.path.exists(job.inference.predictions):
-        raise FileError(f"{job.name}: {PREDICTIONS} does not exist")
+        raise FileError(f"{job.inference.scores}: has no score of regression")
     *columns, y_col_name = _with_ids(predictions(), job)
     beside, strata, of_drugs = beside_naive(*columns, effects(y_col_name))
-    if not math.isfinite(beside["naive_mse"]):
-        raise FileError(f"{job.name}: values out of range")
     drugs = {drug: (rows, round(pcc, DIGITS)) for drug, (rows, pcc) in of_drugs.items()}
-    own = {} if set(metrics.METRICS) <= set(scores) else metrics.regression_scores(*columns[:2])
-    scores = {**own, **beside, **scores, "drug_pcc": median_correlation(drugs),
-              "n_drugs": len(drugs)}
-    return {"drugs": drugs, "strata": strata, "scores": {name: scores[name] for name in SCORES}}
+    median = statistics.median([pcc for _, pcc in drugs.values()] or [math.nan])
+    scores = {**beside, **scores, "drug_pcc": median, "n_drugs": len(drugs)}
+    return {"drugs": drugs, "strata": strata,
+            "scores": {name: scores.get(name, math.nan) for name in SCORES}}
 
 
 def _with_ids(predictions, job):
@@ -194,37 +159,26 @@ def _with_ids(predictions, job):
                 math.isclose(*pair, rel_tol=1e-6, abs_tol=1e-4)
                 for pair in zip(rows.values, predictions.true)):
             return predictions._replace(drugs=rows.drugs, cells=rows.cells)
-    raise FileError(f"{job.name}: neither its {PREDICTIONS} nor a {TEST} with the same rows names "
-                    "drugs and cells")
+    raise FileError(f"{job.inference.predictions}: neither it nor a {TEST} with the same rows "
+                    "names drugs and cells")
 
 
 # ---- files
 
-def strata_dicts(naive):
-    """Returns the rows of strata.csv as dicts; those of a learning curve have a size."""
-    return [dict(zip(STRATA_HEADER, (*row[:3], *stratum)), size=row[3])
-            for row, record in zip(naive.rows, naive.records) for stratum in record["strata"]]
-
-
-def drug_rows(naive):
-    """Returns rows of DRUG_HEADER, by source, target, size and drug."""
-    found = {}
-    for (source, target, _, size, *_), record in zip(naive.rows, naive.records):
-        for drug, pair in record["drugs"].items():
-            found.setdefault((source, target, size, drug), []).append(pair)
-    return [(*key, len(pairs), sum(rows for rows, _ in pairs),
-             metrics.mean([pcc for _, pcc in pairs])) for key, pairs in sorted(found.items())]
+def strata_of(naive):
+    """Returns the rows of strata.csv as dicts. naive: as results_and_naive returns it."""
+    return [dict(zip(STRATA_HEADER, (task.source, task.target, task.split, *stratum)))
+            for task, record in naive for stratum in record["strata"]]
 
 
 def naive_files(naive):
     """Returns {file name: text} for OUT/scores; None, which removes an old file, without rows."""
-    rows, header = strata_dicts(naive), list(STRATA_HEADER)
-    if any(row["size"] is not None for row in rows):
-        header.insert(3, "size")
-    cache = {"format": FORMAT, "results": {row[4]: record for row, record in zip(
-        naive.rows, naive.records)}}
-    files = {"naive_scores.csv": csv_text(HEADER, naive.rows),
-             "per_drug.csv": csv_text(DRUG_HEADER, drug_rows(naive)),
-             "strata.csv": csv_text(header, [[row[name] for name in header] for row in rows]),
+    rows = [(task.source, task.target, task.split, task.size, task.name,
+             *map(record["scores"].get, SCORES)) for task, record in naive]
+    drugs = [(task.source, task.target, task.split, task.size, drug, *pair)
+             for task, record in naive for drug, pair in record["drugs"].items()]
+    cache = {FORMAT: {task.name: record for task, record in naive}}
+    files = {"naive_scores.csv": csv_text(HEADER, rows),
+             "per_drug.csv": csv_text(DRUG_HEADER, drugs),
              CACHE: json.dumps(cache, separators=(",", ":"))}
-    return files if naive.rows else dict.fromkeys(files)
+    return files if rows else dict.fromkeys(files)

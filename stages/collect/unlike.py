@@ -16,33 +16,31 @@ def unlike_splits(tree, scored):
     for task in map(tree.tasks.get, names):
         status = task and tree.status(task.name)
         if status and status.arguments:
-            key = task.stage, task.source, task.target
+            key = task.stage, f"{task.source} on {task.target}" if task.target else task.source
             groups.setdefault(key, {})[task.split] = made_with(status)
-    for (stage, source, target), made in groups.items():
+    for (stage, name), made in groups.items():
         for what in sorted(set().union(*made.values())):
-            difference = _difference(what, made)
-            if difference:
-                name = f"{source} on {target}" if target else source
-                found.setdefault((stage, difference), []).append(name)
+            splits = {}
+            for split, how in sorted(made.items()):
+                splits.setdefault(how.get(what, "not given"), []).append(str(split))
+            if len(splits) > 1:
+                found.setdefault((stage, difference(what, splits)), []).append(name)
     return [f"splits that are not alike are in one mean: {stage} of {names[0]}"
-            f"{f' and {len(names) - 1} more' if names[1:] else ''}: {difference}"
-            for (stage, difference), names in found.items()]
+            + f" and {len(names) - 1} more" * bool(names[1:]) + f": {sentence}"
+            for (stage, sentence), names in found.items()]
 
 
 def made_with(status):
     """Returns {what: value}: script, environment and '--option' of each argument."""
     found = {f"--{name}": str(value) for name, value in status.arguments.items()
-             if not name.endswith(PATHS) and "/" not in str(value)}
-    return dict(found, **{"script (size:CRC-32)": status.script_fingerprint,
-                          "environment": status.environment})
+             if not name.endswith(PATHS)}
+    return {**found, "script (size:CRC-32)": status.script_fingerprint,
+            "environment": status.environment}
 
 
-def _difference(what, made):
-    """Returns how the splits differ, '' if they do not. made: {split: what made_with returns}."""
-    splits = {}
-    for split, how in sorted(made.items()):
-        splits.setdefault(how.get(what, "not given"), []).append(str(split))
+def difference(what, splits):
+    """Returns how the splits differ. splits: {value: the splits that have it}."""
     usual = max(splits, key=lambda value: len(splits[value]))
     others = [f"{value} in split{'s' * (len(own) > 1)} {', '.join(own)}"
               for value, own in splits.items() if value != usual]
-    return f"{what} is {'; '.join(others)}; {usual} in the others" if others else ""
+    return f"{what} is {'; '.join(others)}; {usual} in the others"

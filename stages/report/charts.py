@@ -3,15 +3,12 @@
     numbers -> Axis (ticks, coordinates) -> marks, labels, legend -> <svg>
 
     heatmap     a number for each row and column: source x target
-    lines       curves and points: learning curves, best objective so far, coverage against r2
-    panels      several small plots of lines: true against predicted, objective against a parameter
-    bars        a few numbers for each name
-    strips      many numbers for each name with their median: splits, drugs, runtimes
-    ranks       the critical-difference diagram (Demsar, JMLR 7, 2006)
+    panels      plots of points and curves: learning curves, true against predicted
+    strips      numbers for each name with their median: splits, drugs, ranks of models
 
 Examples:
     heatmap("Mean r2", {("gCSI", "CCLE"): (0.1, "3 splits")}, ends=(0, 1))
-    bars("Generalization", [Strip("gCSI", [0.78], "G"), Strip("gCSI", [0.1], "Ga")], "r2")
+    strips("r2 of every split", [Strip("gCSI", [0.78, 0.75, 0.79], "CCLE")], "r2")
 
 The first line of a title is bold; further ones say what the marks are. Colors are attributes, made
 for white paper; in a page its style sheet overrides them by class, so that figures are dark in a
@@ -46,7 +43,6 @@ GOOD = "ebf2f8 c9deee a8cae3 86b6d9 669fca 4587bb 2570ac 1b5b91 124577 08305c".s
 EITHER = "7f3500 b34f00 e08a4c f3be91 f6f6f6 96c4e3 4a9acb 0072b2 003260".split()
 DARK = 360                  # sum of red, green and blue below which text is white
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-UNITS = ("", "k", "M", "G")
 DASHED = 'stroke-dasharray="5 5"'
 
 
@@ -60,25 +56,21 @@ def usable(value):
 def number(value, decimals=None, form="#.3g"):
     """Returns a number's text with a minus sign instead of a hyphen; a dash without a number.
 
-    Three significant digits, such as 0.780, 12.3k, 4.00e-7, or as `form` says. decimals: how many
-    there are instead, so that the numbers of a table or figure have as many.
+    Three significant digits, such as 0.780, 12.3k, 4.00e-7, or as `form` says: .6g of a tick is
+    128, 1k, 0.05. decimals: how many there are instead, so that the numbers of a table or figure
+    have as many.
     """
     if not usable(value):
         return "\u2013"
     if decimals is not None:
         text = f"{round(value, decimals) + 0.0:.{decimals}f}"       # + 0.0: no negative zero
-    elif not value:
-        return "0"
     else:
-        step = max(0, int(math.log10(1.0005 * abs(value)) // 3))    # 999.6 is 1.00k
-        unit = UNITS[step] if step < len(UNITS) else ""
-        text = f"{value / 1000 ** step if unit else value:{form}}".rstrip(".") + unit
+        for unit in ("", "k", "M", "G"):
+            if abs(value) < 999.5 or unit == "G":                   # 999.6 is 1.00k
+                break
+            value /= 1000
+        text = f"{value:{form}}".rstrip(".") + unit
     return re.sub(r"e\+?(-?)0*", r"e\1", text).replace("-", "\u2212")
-
-
-def tick_label(value):
-    """Returns a tick's number, as short as it can be: 128, 1k, 0.05."""
-    return number(value, form=".6g")
 
 
 def decimals(values):
@@ -95,21 +87,20 @@ def decimals(values):
 class Axis:
     """Numbers along a length: `at(value)` is the coordinate of a value."""
 
-    def __init__(self, values, start, end, kind="linear"):
-        """values: what the axis reaches; kind: linear or log."""
-        self.start, self.end, self.log = start, end, kind == "log"
-        self.scaled = math.log10 if self.log else float
+    def __init__(self, values, start, end, log=False):
+        """values: what the axis reaches; log: whether it is logarithmic."""
+        self.start, self.end, self.log = start, end, log
+        self.scaled = math.log10 if log else float
         kept = [self.scaled(value) for value in values if self.holds(value)] or [0.0, 1.0]
         low, high = min(kept), max(kept)
         margin = 0.05 * (high - low) or 0.1 * abs(low) or 0.5
         low, high = low - margin, high + margin
         most = 2 + abs(end - start) // 50
-        if self.log and high - low < 1:
+        ticks = round_numbers(low, high, most)
+        if log and high - low < 1:
             ticks = round_numbers(10 ** low, 10 ** high, most)
-        else:
-            ticks = round_numbers(low, high, most)
-            if self.log:
-                ticks = [float(f"{10 ** power:.0e}") for power in ticks]
+        elif log:
+            ticks = [float(f"{10 ** power:.0e}") for power in ticks]
         self.low, self.high = low, high
         self.ticks = [tick for tick in ticks if low <= self.scaled(tick) <= high]
 
@@ -138,25 +129,22 @@ def escape(text):
     return text.encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 
-def wrap(text, width, size=SMALL, most=3):
+def wrap(text, width, size=SMALL, most=2):
     """Returns lines of at most `width`, at most `most` of them; an ellipsis ends what is cut."""
     letters = max(4, int(width / (LETTER * size)))
     return textwrap.wrap(str(text), letters, max_lines=most, placeholder="\u2026") or [""]
 
 
-def label(text, x, y, anchor="start", width=1e4, size=SMALL, ink="ink", most=3, style=""):
-    """Returns a text around height y, in lines of at most `width`; if it is cut, all of it shows on
-    hovering. ink: ink, soft, or a color."""
-    lines = wrap(text, width, size, most)
+def label(text, x, y, anchor="start", width=1e4, size=SMALL, ink="ink", style=""):
+    """Returns a text around height y, in at most two lines of at most `width`. ink: ink, soft, or a
+    color."""
+    lines = wrap(text, width, size)
     top = y + 0.36 * size - (len(lines) - 1) * LINE / 2
     kind = ink if ink in PAINT else "cell"
-    drawn = "".join(
+    return "".join(
         f'<text x="{x:.1f}" y="{top + at * LINE:.1f}" text-anchor="{anchor}" font-size="{size:g}" '
         f'fill="{PAINT.get(ink, ink)}" class="{kind}" {style}>{escape(line)}</text>'
         for at, line in enumerate(lines) if line)
-    if lines[-1].endswith("\u2026"):
-        return f"<g><title>{escape(text)}</title>{drawn}</g>"
-    return drawn
 
 
 def rule(x1, y1, x2, y2, ink="grid", style=""):
@@ -173,7 +161,7 @@ def path(steps, width=2.0, style="", fill="none"):
             f'stroke-linecap="round" {style}/>') if steps else ""
 
 
-def dots(points, size=4.0, style=""):
+def dots(points, size, style=""):
     """Returns points as one path: a short text, however many they are."""
     return path("".join(f"M{x:.1f} {y:.1f}h0" for x, y in points), size, style)
 
@@ -186,12 +174,12 @@ def series(index, content):
 
 def heading(title, x, y, width, size=SMALL, most=1):
     """Returns (elements, y below them): the first line of a title bold, the others smaller."""
-    body, style, ink, smaller = [], 'font-weight="bold"', "ink", min(size - 1, SMALL)
+    body, style, ink = [], 'font-weight="bold"', "ink"
     for text in title.splitlines():
         for line in wrap(text, width, size * 1.05, most):
             body.append(label(line, x, y, size=size, ink=ink, style=style))
             y += LINE + 2
-        size, style, ink = smaller, "", "soft"
+        size, style, ink = 11, "", "soft"
     return body, y
 
 
@@ -205,7 +193,7 @@ def head(title, names=()):
     for at, name in enumerate(names):
         x, below = GAP + at % across * width, y + at // across * LINE
         body += [series(at, dots([(x + 6, below)], 10)),
-                 label(name, x + 17, below, width=width - 22, most=1)]
+                 label(name, x + 17, below, width=width - 22)]
     return body, below + LINE
 
 
@@ -219,11 +207,11 @@ def document(title, body, height, width=WIDTH):
             + "\n".join(body) + "</svg>\n")
 
 
-def x_axis(axis, top, bottom, text=""):
+def x_axis(axis, top, bottom, text):
     """Returns grid lines, ticks that do not touch, the axis' name."""
     body, free = [rule(axis.start, bottom, axis.end, bottom, "soft")], 0
     for value in axis.ticks:
-        x, shown = axis.at(value), tick_label(value)
+        x, shown = axis.at(value), number(value, form=".6g")
         half = LETTER * SMALL * len(shown) / 2
         body.append(rule(x, top, x, bottom))
         if x - half > free:
@@ -239,54 +227,54 @@ def names_width(names):
 
 # ---- heatmap
 
-def color_of(value, worst, best, stops=GOOD):
+def color_of(value, worst, best, stops):
     """Returns the color of a number, as six hexadecimal digits."""
     place = max(0.0, (value - worst) / (best - worst or 1))
     return stops[int(min(place * len(stops), len(stops) - 1))]
 
 
-def heatmap(title, cells, key="", ends=None, stops=GOOD, sides="source \u2193  target \u2192"):
+def even_ends(values):
+    """Returns (-x, x) that hold differences, which are drawn in the colors of EITHER."""
+    reach = max(map(abs, filter(usable, values)), default=0) or 1
+    return -reach, reach
+
+
+def heatmap(title, cells, key, ends, stops=GOOD, sides="source \u2193  target \u2192"):
     """cells: {(row, column): (number, smaller text below it)} in order; darker is better.
 
-    key: what the colors mean; ends: (worst, best), the smallest and the largest number without it;
-    stops: GOOD, or EITHER if two things are compared. A study on itself is framed.
+    key: what the colors mean; ends: (worst, best) number; stops: GOOD, or EITHER if two things are
+    compared. A study on itself is framed.
     """
     rows, columns = map(dict.fromkeys, zip(*cells))
-    known = [value for value, _ in cells.values() if usable(value)] or [0.0]
-    worst, best = ends or (min(known), max(known))
-    left, digits = names_width(rows), decimals(known)
+    left, digits = names_width(rows), decimals([value for value, _ in cells.values()])
     body, y = head(f"{title}\n{sides}")
     xs = {name: left + CELL * at for at, name in enumerate(columns)}
     ys = {name: y + 2 * LINE + TALL * at for at, name in enumerate(rows)}
-    bottom = max(ys.values()) + TALL + 10
-    body += [label(name, x + CELL / 2, y + LINE / 2, "middle", CELL - 4, most=2)
-             for name, x in xs.items()]
-    body += [label(name, left - 6, y + TALL / 2, "end", left - GAP, most=2)
-             for name, y in ys.items()]
+    body += [label(name, x + CELL / 2, y + LINE / 2, "middle", CELL - 4) for name, x in xs.items()]
+    body += [label(name, left - 6, y + TALL / 2, "end", left - GAP) for name, y in ys.items()]
     for (row, column), (value, text) in cells.items():
         x, y, ink, paint = xs[column], ys[row], "soft", 'fill="none"'
         if usable(value):
-            color = color_of(value, worst, best, stops)
+            color = color_of(value, *ends, stops)
             ink, paint = "#fff" if sum(bytes.fromhex(color)) < DARK else "#000", f'fill="#{color}"'
         if row == column:
             paint += f' stroke="{PAINT["ink"]}" stroke-width="2" class="ink-line"'
         body.append(f"<g>{rect(x + 1, y + 1, CELL - 2, TALL - 2, paint)}"
                     + label(number(value, digits), x + CELL / 2, y + 13, "middle", ink=ink)
                     + label(text, x + CELL / 2, y + 28, "middle", size=9.5, ink=ink) + "</g>")
-    body += [rect(left + 30 * at, bottom, 30, 10, f'fill="#{color}"')
-             for at, color in enumerate(stops)]
-    less = "\u2264 " * (min(known) < worst < best)
-    text = f"{less}{number(worst, form='.3g')} to {number(best, form='.3g')}{key and '; '}{key}"
-    body.append(label(text, left, bottom + 26, width=WIDTH - left, ink="soft", most=2))
-    return document(title, body, bottom + 50, max(WIDTH, left + CELL * len(columns) + GAP))
+    y += TALL + 10
+    body += [rect(left + 30 * at, y, 30, 10, f'fill="#{color}"') for at, color in enumerate(stops)]
+    text = " to ".join(number(end, form=".3g") for end in ends)
+    body.append(label(f"{text}; {key}", left, y + 26, width=WIDTH - left, ink="soft"))
+    return document(title, body, y + 50, max(WIDTH, left + CELL * len(columns) + GAP))
 
 
-# ---- lines
+# ---- panels
 
 class Series(NamedTuple):
     """What is drawn in one color. All but the name are lists of (x, y)."""
     name: str
-    points: list = []       # small: single results; those without y are crosses at the top
+    points: list = []       # small: single results
     medians: list = []      # large
     line: list = []         # solid
     dashed: list = []       # a line beyond the data
@@ -294,35 +282,31 @@ class Series(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """One plot of `panels`."""
+    """One plot of `panels`; entries: Series."""
     name: str
     entries: list
-    scale: str = "linear"
+    log: bool = False       # the x axis
 
 
-def lines(title, entries, x_label="", y_label="", x_scale="linear", y_scale="linear"):
-    """Curves and points of several Series in one plot; scales are linear or log."""
-    return panels(title, [Panel("", entries, x_scale)], x_label, y_label, y_scale, 1, 280)
-
-
-def panels(title, plots, x_label="", y_label="", y_scale="linear", across=3, tall=130):
+def panels(title, plots, x_label, y_label, y_log=False, across=1):
     """Panels in rows of `across` that share their y axis and their legend."""
     body, y = head(title, [entry.name for entry in plots[0].entries])
     body.append(label(y_label, GAP, y, ink="soft"))
-    width, above = (WIDTH - TICKS) / across, LINE * (1 + len(plots[0].name.splitlines()))
+    width, tall = (WIDTH - TICKS) / across, 130 if across > 1 else 280
+    above = LINE * (1 + len(plots[0].name.splitlines()))
     ys = [y for plot in plots for _, y in corners(plot)]
     for at, plot in enumerate(plots):
         row, column = divmod(at, across)
         left, top = TICKS + column * width, y + above + row * (above + tall + BELOW)
         right, bottom = left + width - 10, top + tall
-        over = Axis([x for x, _ in corners(plot)], left, right, plot.scale)
-        up = Axis(ys, bottom, top, y_scale)
+        over = Axis([x for x, _ in corners(plot)], left, right, plot.log)
+        up = Axis(ys, bottom, top, y_log)
         body += heading(plot.name, left, top - above + LINE, width - 10)[0]
         body += x_axis(over, top, bottom, x_label)
         for value in up.ticks:
             height = up.at(value)
             body += [rule(left, height, right, height),
-                     label("" if column else tick_label(value), left - 5, height, "end",
+                     label("" if column else number(value, form=".6g"), left - 5, height, "end",
                            ink="soft")]
         body += [series(place, _marks(entry, over, up)) for place, entry in enumerate(plot.entries)]
     return document(title, body, bottom + BELOW)
@@ -344,75 +328,45 @@ def _marks(entry, over, up):
 
     outline = [(x, low) for x, low, _ in entry.band] + [
         (x, high) for x, _, high in reversed(entry.band)]
-    crosses = "".join(f"M{over.at(x) - 3:.1f} {up.end + 3:.1f}l6 6m0-6l-6 6"
-                      for x, y in entry.points if y is None and over.holds(x))
-    size = 2.6 if len(entry.points) > 99 else 4
     return (line(outline, 0, 'opacity="0.15"', "currentColor")
-            + dots(placed(entry.points), size, 'opacity="0.65"') + path(crosses)
-            + line(entry.line) + line(entry.dashed, 2, DASHED) + dots(placed(entry.medians), 9))
+            + dots(placed(entry.points), 4, 'opacity="0.65"') + dots(placed(entry.medians), 9)
+            + line(entry.line) + line(entry.dashed, 2, DASHED))
 
 
-# ---- names at the left, numbers along: bars, strips, ranks
+# ---- strips
 
 class Strip(NamedTuple):
-    """One row of a figure; rows of the same `series` share color and legend entry."""
+    """One row of `strips`; rows of the same `series` share color and legend entry."""
     name: str
     values: list
-    series: str = ""
+    series: str
 
 
-def _rows(title, rows, draw, x_label, marked=(), kind="linear"):
-    """Returns a figure of Strips. draw(strip, axis, y) returns its marks around a height.
+def strips(title, rows, x_label):
+    """Each Strip's values as points (of many: every n-th of the sorted ones) on the line from the
+    smallest to the largest, with their median.
 
-    marked: values at which a line is drawn. A name that repeats the one above is shown once.
+    A name that repeats the one above is shown once; 0 is marked.
     """
     kinds, marks, shown = list(dict.fromkeys(row.series for row in rows)), [], None
     body, top = head(title, kinds)
     left, y = names_width([row.name for row in rows]), top
-    axis = Axis([*marked, *(value for row in rows for value in row.values)], left, WIDTH - 50, kind)
+    axis = Axis([value for row in rows for value in row.values], left, WIDTH - 3 * GAP)
     for row in rows:
         if row.name != shown:
             marks += [rule(GAP, y, axis.end, y),
-                      label(row.name, left - 8, y + LINE, "end", left - GAP, most=2)]
+                      label(row.name, left - 8, y + LINE, "end", left - GAP)]
             y, shown = y + LINE, row.name
-        marks.append(series(kinds.index(row.series), draw(row, axis, y)))
+        found = sorted(axis.at(value) for value in row.values if usable(value))
+        if found:
+            points = enumerate(found[::len(found) // MANY + 1])
+            drawn = dots([(x, y + at * 2 % 7 - 3) for at, x in points], 4.5, 'opacity="0.6"')
+            middle = quantile(found, 0.5)
+            marks += [series(kinds.index(row.series), drawn + path(
+                          f"M{found[0]:.1f} {y:.1f}H{found[-1]:.1f}", 1)),
+                      rule(middle, y - 7, middle, y + 7, "ink", 'stroke-width="2"')]
         y += LINE
     body += x_axis(axis, top, y, x_label)
-    body += [rule(axis.at(value), top, axis.at(value), y, "ink", DASHED) for value in marked]
+    if axis.low <= 0 <= axis.high:
+        body.append(rule(axis.at(0), top, axis.at(0), y, "ink", DASHED))
     return document(title, body + marks, y + BELOW)
-
-
-def bars(title, rows, x_label="", start=0):
-    """Horizontal bars from `start` to the value of a Strip, or from its first value to its last."""
-    digits = decimals([row.values[-1] for row in rows])
-
-    def draw(row, axis, y):
-        ends = [axis.at(value) for value in [start, *row.values][-2:] if usable(value)]
-        text = "" if row.values[1:] else number(row.values[0], digits)
-        return rect(min(ends), y - 6, max(ends) - min(ends), 12) + label(text, max(ends) + 4, y)
-    return _rows(title, rows, draw, x_label, [start])
-
-
-def strips(title, rows, x_label="", x_scale="linear", marked=()):
-    """Each Strip's values as points (of many: every n-th of the sorted ones) with their median.
-
-    marked: values at which a line is drawn.
-    """
-    def draw(row, axis, y):
-        found = sorted(axis.at(value) for value in row.values if axis.holds(value))
-        if not found:
-            return ""
-        shown = enumerate(found[::len(found) // MANY + 1])
-        middle = quantile(found, 0.5)
-        return dots([(x, y + at * 2 % 7 - 3) for at, x in shown], 4.5, 'opacity="0.6"') + rule(
-            middle, y - 7, middle, y + 7, "ink", 'stroke-width="2"')
-    return _rows(title, rows, draw, x_label, marked, x_scale)
-
-
-def ranks(title, ranked, groups):
-    """Models by average rank, 1 is best. ranked: {model: its rank}; groups: lists of models that do
-    not differ, each with a bar below."""
-    rows = [Strip(name, [ranked[name]], "average rank") for name in sorted(ranked, key=ranked.get)]
-    rows += [Strip("", sorted(ranked[name] for name in group)[::len(group) - 1], "no difference")
-             for group in groups]
-    return bars(title, rows, "average rank, 1 is best", 1)

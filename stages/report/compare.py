@@ -4,11 +4,11 @@
 
 Examples:
     page, figures = report(runs, comparisons, shown, ["lgbm is better than uno ...", "Average ..."])
-    figures["compare_within.svg"]               # also beside the page
+    figures["compare_ranks.svg"]                # also beside the page
 """
 from core.metrics import lower_is_better
 from stages.report import charts, page as parts
-from stages.report.charts import number
+from stages.report.charts import Strip, number
 from stages.report.run import Figures
 from stages.stats.significance import groups
 
@@ -21,48 +21,32 @@ def report(runs, comparisons, shown, said):
     """Returns (page, {file name: SVG}). comparisons: one for each metric; shown: that of the
     figures; said: what came out, the first sentence is the lead."""
     synthetic = any(run.synthetic for run in runs)
-    rows = [(run.label, run.out) for run in runs]
     figures = Figures(synthetic, "")
+    means = parts.table(shown.means[0]._fields, shown.means, "Means over splits", "compare.csv")
+    couples = parts.table(
+        shown.couples[0]._fields, shown.couples, "Two models over all pairs of source and target",
+        "compare_models.csv")
+    ranks = parts.table(
+        ["model", *[each.metric for each in comparisons]],
+        [[model, *[each.ranks[model] for each in comparisons]] for model in shown.ranks],
+        "Average rank over the pairs of source and target, 1 is best; equal scores share their "
+        "rank", "compare_models.csv")
     sections = [
         parts.section("What was compared", parts.items(said[1:])),
-        parts.section("Within and across studies", MEASURES,
-                      parts.figures(*measures_figures(shown, figures)), measures_table(shown)),
-        parts.section("Differences", parts.figures(*difference_maps(shown, figures)), parts.table(
-            shown.couples[0]._fields[1:], [couple[1:] for couple in shown.couples],
-            f"{shown.metric}: two models over all pairs of source and target",
-            "compare_models.csv")),
-        parts.section("Average ranks", parts.figures(
-            rank_diagram(shown, figures), ranks_table(comparisons))),
-        parts.section("Other metrics", "Their differences are in compare_pairs.csv.", *[
-            parts.details(each.metric, measures_table(each))
-            for each in comparisons if each is not shown])]
-    title = f"Comparison of {', '.join(run.label for run in runs)}"
-    return parts.page(title, rows, sections, said[0], parts.SYNTHETIC * synthetic), dict(figures)
-
-
-def measures_figures(shown, figures):
-    """Returns within and Ga of each source and model."""
-    return [figures.add(f"compare_{name}.svg", charts.bars, f"{shown.metric} {title}",
-                        [charts.Strip(row.source, [getattr(row, name)], row.model)
-                         for row in shown.means], shown.metric,
-                        csv="compare.csv", caption="Means over splits.")
-            for name, title in (("within", "within a study"),
-                                ("Ga", "across studies (Ga), by source"))]
-
-
-def measures_table(comparison):
-    rows = [[row.source, row.model, *row[3:]] for row in comparison.means]
-    return parts.table(["source", "model", "within", "Ga", "Gna"], rows,
-                       f"{comparison.metric} by source and model", "compare.csv")
+        parts.section("Within and across studies", MEASURES, means),
+        parts.section("Differences", parts.figures(*difference_maps(shown, figures)), couples),
+        parts.section("Average ranks", parts.figures(rank_diagram(shown, figures), ranks))]
+    return parts.page(f"Comparison of {', '.join(run.label for run in runs)}",
+                      [(run.label, run.out) for run in runs], sections, said[0],
+                      parts.SYNTHETIC * synthetic), figures
 
 
 def difference_maps(shown, figures):
     """Returns the mean difference of two models for each source and target, as a - b; all figures
     have the same colors."""
-    reach = max([abs(pair.mean_a_minus_b) for pair in shown.pairs
-                 if charts.usable(pair.mean_a_minus_b)], default=0) or 1
-    ends = (reach, -reach) if lower_is_better(shown.metric) else (-reach, reach)
-    drawn = []
+    drawn, ends = [], charts.even_ends([pair.mean_a_minus_b for pair in shown.pairs])
+    if lower_is_better(shown.metric):
+        ends = ends[::-1]
     for at, couple in enumerate(shown.couples):
         a, b = couple.model_a, couple.model_b
         cells = {(pair.source, pair.target): (
@@ -78,15 +62,12 @@ def difference_maps(shown, figures):
 
 
 def rank_diagram(shown, figures):
-    bars = groups(shown.ranks, [(it.model_a, it.model_b) for it in shown.couples if it.better])
-    return figures.add(
-        "compare_ranks.svg", charts.ranks, f"Average ranks by {shown.metric}\na bar below joins "
-        "models of which none is better than another", shown.ranks, bars, csv="compare_ranks.csv")
-
-
-def ranks_table(comparisons):
-    rows = [[model, *[each.ranks[model] for each in comparisons]]
-            for model in comparisons[0].ranks]
-    return parts.table(["model", *[each.metric for each in comparisons]], rows,
-                       "Average rank over the pairs of source and target, 1 is best; equal scores "
-                       "share their rank", "compare_ranks.csv")
+    """Returns the critical-difference diagram (Demsar, Journal of Machine Learning Research 7,
+    2006): models by average rank, then a line for each group of models that do not differ."""
+    ranks = shown.ranks
+    alike = groups(ranks, [(it.model_a, it.model_b) for it in shown.couples if it.better])
+    strips = [Strip(name, [ranks[name]], "average rank") for name in sorted(ranks, key=ranks.get)]
+    strips += [Strip("", list(map(ranks.get, group)), "none is better than another")
+               for group in alike]
+    return figures.add("compare_ranks.svg", charts.strips, f"Average ranks by {shown.metric}",
+                       strips, "average rank, 1 is best", csv="compare_models.csv")

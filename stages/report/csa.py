@@ -6,8 +6,7 @@ Examples:
     page, figures = report(run, rows, scores, studies, naive, strata, coverage, clouds)
     figures["csa_r2.svg"]                       # also in OUT/scores
 
-Figures: csa_{met}, csa_{met}_splits, csa_true_predicted_SOURCE; those of report/naive.py and
-report/overlap.py.
+Figures: csa_{met}, csa_{met}_splits, csa_true_predicted_SOURCE; those of naive.py and overlap.py.
 G, Ga and Gna are those of Partin et al., arXiv 2503.14356; see stats/generalization.py.
 """
 from itertools import groupby, product
@@ -30,8 +29,8 @@ SAMPLE = ("One split of each pair. Of many rows an even sample is drawn; n, r2 a
 
 def report(run, rows, scores, studies, naive, strata, coverage, clouds):
     """Returns (page, {file name: SVG}). rows: of collect.csa.SCORES_HEADER; scores: {metric:
-    {(source, target): values of the splits}}; studies: (sources, targets); naive:
-    collect.naive.Naive; strata: dicts of strata.csv's columns; coverage: collect.coverage.Coverage;
+    {(source, target): values of the splits}}; studies: (sources, targets); naive: [(task, record)]
+    of collect/naive.py; strata: dicts of strata.csv's columns; coverage: rows of coverage.csv;
     clouds: collect.csa.Clouds.
     """
     figures, title = Figures(run.tree.synthetic), f"Cross-study analysis of {run.model}"
@@ -39,7 +38,6 @@ def report(run, rows, scores, studies, naive, strata, coverage, clouds):
     if not metrics:
         return whole_page(run, title, "There are no scores yet.",
                           [parts.section("Scores", NOTHING)], figures)
-    means = {pair: mean(values) for pair, values in scores.get("r2", {}).items()}
     met, groups = metrics[0], scores[metrics[0]]
     first, *others = [table_of_scores(met, scores[met], studies, figures) for met in metrics]
     sections = [
@@ -47,13 +45,12 @@ def report(run, rows, scores, studies, naive, strata, coverage, clouds):
             first, generalization(met, groups, studies))),
         parts.section("Spread over splits and drugs", OVERLAP, parts.figures(
             spread(met, groups, figures), naive_report.drug_figure(naive, figures))),
-        cloud_section(clouds, figures), *naive_report.sections(naive, figures),
-        overlap.section(strata, coverage, means, figures),
-        parts.section("All metrics", pooled_table(rows), parts.details(
-            ", ".join(metrics[1:]) or "none", parts.figures(*others)))]
+        cloud_section(clouds, figures), naive_report.section(naive, figures),
+        overlap.section(strata, coverage, figures),
+        parts.section("All metrics", pooled_table(rows), parts.figures(*others))]
     said = " and ".join(f"{number(row[1])} {WHERE[row[3]]}" for row in densed_rows(rows, "")
                         if row[0] == met)
-    lead = f"{run.model} has a mean {met} of {said}. {overlap.sentences(strata)}"
+    lead = f"{run.model} has a mean {met} of {said}. {overlap.sentence(strata)}"
     return whole_page(run, title, lead, sections, figures)
 
 
@@ -64,18 +61,18 @@ def table_of_scores(met, groups, studies, figures):
 
     groups, here and below: {(source, target): values of the splits}.
     """
-    digits = charts.decimals(map(mean, groups.values()))
-    most, better = max(map(len, groups.values())), direction(met)
-
-    def cell(values):
+    means, cells, better = list(map(mean, groups.values())), {}, direction(met)
+    digits, most = charts.decimals(means), max(map(len, groups.values()))
+    for pair in product(*studies):
+        values = groups.get(pair, [])
         spread = f"\u00b1 {number(std(values), digits)}" * bool(values[1:])
-        return mean(values), spread + " *" * (len(values) < most)
-    cells = {pair: cell(groups.get(pair, [])) for pair in product(*studies)}
-    means = [mean(values) for values in groups.values()]
-    ends = {"higher": (0, 1), "lower": (max(means), min(means))}.get(better)
+        cells[pair] = mean(values), spread + " *" * (len(values) < most)
+    ends = {"higher": (0, 1), "lower": (max(means), min(means))}.get(
+        better, (min(means), max(means)))
     return figures.add(
         f"csa_{met}.svg", charts.heatmap, f"{met}: mean \u00b1 standard deviation over splits",
-        cells, f"{better} is better" if better else "", ends, csv="mean_std_table.csv", caption=(
+        cells, f"{better} is better" if better else "the better direction is not known", ends,
+        csv=f"{met}_mean_csa_table.csv".replace("/", "-"), caption=(
             "Rows: trained on; columns: tested on; framed: the same study. *: some splits are "
             "missing."))
 
@@ -83,10 +80,10 @@ def table_of_scores(met, groups, studies, figures):
 def generalization(met, groups, studies):
     """Returns a table of each source's own study against the others."""
     found = {row[1:3]: row[4] for row in generalization_rows(met, groups, studies, "")}
+    measures = "G", "Ga", "Gna"
     return parts.table(
-        ["source", "G", "Ga", "Gna"],
-        [[source, *(found.get((measure, source)) for measure in ("G", "Ga", "Gna"))]
-         for source in studies[0]],
+        ["source", *measures],
+        [[source, *(found.get((name, source)) for name in measures)] for source in studies[0]],
         f"G: mean {met} on the own study. Ga: mean over the other studies. Gna: mean of their "
         "scores as shares of G; 1 would be no loss, and an error has none.",
         "scores/generalization.csv")
@@ -98,15 +95,14 @@ def spread(met, groups, figures):
         f"csa_{met}_splits.svg", charts.strips,
         f"{met} of every split\npoints: splits; line: median",
         [Strip(source, values, target) for (source, target), values in sorted(groups.items())],
-        met, csv=f"{met}_scores.csv".replace("/", "-"),
-        caption="Left: trained on; colors: tested on.")
+        met, csv=f"{met}_scores.csv", caption="Left: trained on; colors: tested on.")
 
 
 def cloud_section(clouds, figures):
     """Returns true against predicted responses of every source and target, '' without any."""
     drawn = [figures.add(f"csa_true_predicted_{source}.svg", charts.panels,
                          f"Trained on {source}, tested on", list(map(cloud_panel, own)),
-                         "true response", "predicted")
+                         "true response", "predicted", across=3)
              for source, own in groupby(clouds, lambda cloud: cloud.task.source)]
     return parts.section("True against predicted", SAMPLE, parts.figures(*drawn)) if drawn else ""
 

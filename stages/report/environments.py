@@ -1,12 +1,14 @@
 """environments: in which Python, with which packages and data the launches of a tree ran.
 
-    OUT/launches/LAUNCH/environment.*.json, plan.json -> rows of the page, notes on changes
+    OUT/launches/LAUNCH/environment.*.json, plan.json, statuses -> rows of the page, notes
 """
 import fnmatch
+from collections import Counter
 
 from core.errors import FileError
 from core.files import read_json
 from core.fingerprints import same_content
+from core.text import plural
 
 
 def environments(tree):
@@ -26,11 +28,6 @@ def environments(tree):
     return found
 
 
-def environment_rows(tree):
-    """Returns a text for each environment, as it was in the newest launch."""
-    return [f"{name}: {list(texts)[-1]}" for name, texts in environments(tree).items()]
-
-
 def environment_notes(tree):
     """Returns a sentence for each environment that was not the same in all launches."""
     return [f"the environment {name} has changed between launches: "
@@ -39,14 +36,18 @@ def environment_notes(tree):
 
 
 def data_notes(tree):
-    """Returns a sentence if the launches read different response files, or predict different
-    columns of them."""
+    """Returns what the runner has noted of tasks, and a sentence if the launches read different
+    response files, or predict different columns of them."""
+    noted = Counter(note for status in map(tree.status, tree.tasks) if status
+                    for note in map(str, status.notes))
     first, changed = {}, set()
     for plan in tree.plans:
         prints = (plan.get("fingerprints") or {}).get("y_data") or {}
         changed.update(name for name, value in prints.items()
                        if not same_content(first.setdefault(name, value), value))
     columns = {str(plan["y_col_name"]) for plan in tree.plans if plan.get("y_col_name")}
-    changed.update(columns if len(columns) > 1 else ())
-    return [f"{', '.join(sorted(changed))} changed between launches: scores of launches before and "
-            "after do not belong into one table"] if changed else []
+    if len(columns) > 1:
+        changed |= columns
+    notes = [f"{note} ({plural(number, 'task')})" for note, number in noted.items()]
+    return notes + [f"{', '.join(sorted(changed))} changed between launches: scores of launches "
+                    "before and after do not belong into one table"] * bool(changed)

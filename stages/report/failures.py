@@ -1,28 +1,34 @@
-"""failures: groups missing scores by what caused them.
+"""failures: what is missing and why, a line for each cause.
 
-    Gaps -> failed_and_pending -> {failed task: its gaps} -> by_cause -> one list a cause
+    Gaps -> failure_lines -> terminal, page
 """
 import re
+
+from core.text import plural
 
 NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")
 PENDING = ("running", "waiting")    # neither failed nor done
 UNDEFINED = "undefined"             # a result that counts, but lacks one metric
 
 
-def failed_and_pending(gaps):
-    """Returns ({failed task: its gaps}, number of scores that are not there yet)."""
-    failed = {}
+def failure_lines(gaps):
+    """Returns a line for each cause of missing scores, and one for those that are not there yet.
+
+    Numbers in a reason make no new cause.
+    """
+    causes, pending = {}, sum(gap.state in PENDING for gap in gaps)
     for gap in gaps:
         if gap.state not in (*PENDING, UNDEFINED):
-            failed.setdefault(gap.failed_task, []).append(gap)
-    return failed, sum(gap.state in PENDING for gap in gaps)
-
-
-def by_cause(failed):
-    """Returns lists of (failed task, its gaps), one for each cause; numbers make no new cause."""
-    causes = {}
-    for failed_task, gaps in failed.items():
-        gap = gaps[0]
-        cause = gap.stage, gap.state, NUMBER.sub("N", gap.reason)
-        causes.setdefault(cause, []).append((failed_task, gaps))
-    return list(causes.values())
+            cause = gap.stage, gap.state, NUMBER.sub("N", gap.reason)
+            causes.setdefault(cause, []).append(gap)
+    lines = []
+    for alike in causes.values():
+        gap, others = alike[0], len({each.failed_task for each in alike}) - 1
+        more = f" and {others} more" * bool(others)
+        reason = f": {gap.reason}" * bool(gap.reason)
+        log = f"; log: {gap.log}" * bool(gap.log)
+        lines.append(f"{gap.failed_task}{more} {gap.state}{reason} "
+                     f"({plural(len(alike), 'score')} missing{log})")
+    if pending:
+        lines.append(f"{plural(pending, 'score')} pending: tasks are running or have not run")
+    return lines

@@ -6,16 +6,14 @@ Examples:
     page, figures = report(run, curves, naive)
     figures["learning_curve_mae.svg"]           # also in OUT/scores
 """
-import math
-
 from core.metrics import direction
 from stages.report import charts, naive as naive_report, page as parts
-from stages.report.charts import Series, number
+from stages.report.charts import Panel, Series, number
 from stages.report.run import NOTHING, Figures, whole_page
 from stages.stats.learning_curve import TIMES, band, cleaned, medians_of
 
-FIRST = "mae"       # the metric that is shown first
-STEPS = 10          # of a drawn curve, in each doubling of the size
+FIRST = "mae"               # the metric that is shown first
+BEYOND = 1, 1.25, 1.5, 2    # times the largest size, of the dashed line
 LAW = ("The curve is the power law alpha * m^beta + gamma (Partin et al., BMC Bioinformatics "
        "22:252, 2021), m being the rows of the training set, fitted by least squares weighted with "
        "m to the median over splits, at sizes of at least 1/8 of the largest (at least five "
@@ -32,9 +30,9 @@ HEADER = ["source", "rows", "fitted", *(f"at {times} times (80 % band)" for time
 
 def report(run, curves, naive):
     """Returns (page, {file name: SVG}). run: report.run.Run; curves: Curves in the order of metrics
-    and sources; naive: collect.naive.Naive."""
+    and sources; naive: [(task, record)] of collect/naive.py."""
     figures = Figures(run.tree.synthetic)
-    sections = [curve_section(curves, figures), *naive_report.sections(naive, figures, True)]
+    sections = [curve_section(curves, figures), naive_report.section(naive, figures, True)]
     return whole_page(run, f"Learning curves of {run.model}", lead(curves, run.model), sections,
                       figures)
 
@@ -45,12 +43,10 @@ def lead(curves, model):
     if not usable:
         return ("No learning curve could be fitted: there are too few sizes, or the error does not "
                 "fall.")
-    gains = ", ".join(f"{gain(curve.fit)} ({curve.source})" for curve in usable)
-    misses = ", ".join(f"{number(curve.fit.backtest_error_percent)} % ({curve.source})"
-                       for curve in usable)
+    gains = "; ".join(f"{gain(curve.fit)} ({curve.source}; back-test "
+                      f"{number(curve.fit.backtest_error_percent)} %)" for curve in usable)
     return (f"With twice the rows of the largest size, the {usable[0].metric} of {model} would "
-            f"fall by {gains}, according to the fitted law (80 % bands in brackets). Fitted "
-            f"without the largest size, it misses what was measured there by {misses}.")
+            f"fall by {gains}, according to the fitted law; 80 % bands in brackets.")
 
 
 def main_curves(curves):
@@ -73,7 +69,7 @@ def curve_section(curves, figures):
     """Returns what the fits say in the main metric, and the curves of all metrics."""
     shown = main_curves(curves)
     table = parts.table(HEADER, [[curve.source, *fit_cells(curve.fit)] for curve in shown],
-                        GAINS, "scores/learning_curve_fit.csv", own_digits=HEADER[6:8])
+                        GAINS, "scores/learning_curve_fit.csv")
     notes = parts.items([f"{curve.source}: {curve.fit.warning}" for curve in shown
                          if curve.fit.warning])
     drawn = [figure(metric, curves, figures)
@@ -86,14 +82,16 @@ def fit_cells(fit):
     if not fit.usable:
         return [fit.full_size] + [None] * (len(HEADER) - 2)
     sizes = [times * fit.full_size for times in TIMES]
-    ahead = [f"{number(fit.law.at(size))} ({limits(band(fit, size, 0.8))})" for size in sizes]
-    level = limits((fit.asymptote_low, fit.asymptote_high))
-    return [fit.full_size, fit.predicted_full, *ahead, fit.gain_percent, fit.backtest_error_percent,
+    ahead = [f"{number(fit.law.at(size))} ({limits(*band(fit, size, 0.8))})" for size in sizes]
+    level = limits(fit.asymptote_low, fit.asymptote_high)
+    percents = [parts.Cell(number(value), value)
+                for value in (fit.gain_percent, fit.backtest_error_percent)]
+    return [fit.full_size, fit.predicted_full, *ahead, *percents,
             level if fit.asymptote_identified else f"not identified ({level})"]
 
 
-def limits(pair):
-    return " to ".join(map(number, pair))
+def limits(low, high):
+    return f"{number(low)} to {number(high)}"
 
 
 # ---- figures
@@ -103,11 +101,10 @@ def figure(metric, curves, figures):
     better = direction(metric)
     note = "; line, shaded: fitted law and 80 % band; dashed: beyond the data"
     return figures.add(
-        f"learning_curve_{metric}.svg", charts.lines,
+        f"learning_curve_{metric}.svg", charts.panels,
         f"Learning curve: {metric}\npoints: splits; large: median" + note * (better == "lower"),
-        [series(curve) for curve in curves if curve.metric == metric],
-        "training set size (rows)", f"test {metric}", "log",
-        "log" if better == "lower" else "linear", csv="learning_curve.csv",
+        [Panel("", [series(curve) for curve in curves if curve.metric == metric], log=True)],
+        "training set size (rows)", f"test {metric}", better == "lower", csv="learning_curve.csv",
         caption=f"{better.capitalize()} is better." if better else "")
 
 
@@ -118,9 +115,7 @@ def series(curve):
               for value in by_split.values()]
     if not fit or not fit.usable:
         return Series(curve.source, points, medians, [] if fit else medians)
-    start, end = medians[-fit.sizes][0], fit.full_size
-    sizes = [end * 2 ** (step / STEPS)
-             for step in range(-int(STEPS * math.log2(end / start)), STEPS + 1)]
-    line = [(size, fit.law.at(size)) for size in sizes]
-    return Series(curve.source, points, medians, line[:-STEPS], line[-STEPS - 1:],
-                  [(size, *band(fit, size, 0.8)) for size in sizes])
+    known, beyond = dict(medians[-fit.sizes:]), [times * fit.full_size for times in BEYOND]
+    line, dashed = ([(size, fit.law.at(size)) for size in sizes] for sizes in (known, beyond))
+    return Series(curve.source, points, medians, line, dashed,
+                  [(size, *band(fit, size, 0.8)) for size in (*known, *beyond)])

@@ -1,13 +1,12 @@
 """overlap: what the scores of a cross-study analysis owe to drugs and cell lines seen in training.
 
-    rows of strata.csv and coverage.csv, r2 of each pair -> a sentence, heatmaps
+    rows of strata.csv and coverage.csv -> a sentence, heatmaps
 
 Numbers of strata are medians over results, since a stratum of a few rows may have any r2.
 """
 import math
 import statistics
 
-from core.metrics import spearman
 from stages.report import charts, page as parts
 from stages.report.charts import number, usable
 from stages.stats.generalization import is_within
@@ -36,26 +35,18 @@ def across(rows):
     return [row for row in rows if not is_within(row["src"], row["trg"])]
 
 
-def sentences(strata):
-    """Returns what the top of the page says of rows of other studies whose drug or cell line was
-    not seen; '' without strata."""
+def sentence(strata):
+    """Returns what the top of the page says of rows of other studies; '' without strata."""
     rows = across(strata)
-    found = medians(rows)
-    seen = found.pop("both seen")[0]
-    scored = [name for name, (r2, _) in found.items() if usable(r2)]
-    if not scored:
-        return ("Every row of the other studies has a drug and a cell line that were seen in "
-                "training." if rows else "")
-    r2, baseline = found[scored[-1]]
-    return (f"Across studies r2 is {number(seen, 2)} in rows whose drug and cell line were both "
-            f"seen in training, and {number(r2, 2)} in rows with {scored[-1]} (medians over "
-            f"targets and splits; the mean-effects predictor has {number(baseline, 2)} there).")
+    found = "; ".join(f"{name} {number(r2, 2)} ({number(baseline, 2)})"
+                      for name, (r2, baseline) in medians(rows).items())
+    return ("Median r2 across studies by what of a row was seen in training, in brackets that of "
+            f"the mean-effects predictor: {found}.") if rows else ""
 
 
-def section(strata, coverage, means, figures):
-    """Returns the section, '' without data. coverage: collect.coverage.Coverage; means: {(source,
-    target): mean r2}."""
-    drawn = [strata_figure(across(strata), figures), coverage_figure(coverage, means, figures)]
+def section(strata, coverage, figures):
+    """Returns the section, '' without data. coverage: rows of coverage.csv."""
+    drawn = [strata_figure(across(strata), figures), coverage_figure(coverage, figures)]
     return parts.section("What the scores owe to overlap", WORDS,
                          parts.figures(*drawn)) if any(drawn) else ""
 
@@ -73,23 +64,10 @@ def strata_figure(rows, figures):
         "A dash: too few rows.") if cells else ""
 
 
-def coverage_figure(coverage, means, figures):
+def coverage_figure(coverage, figures):
     """Returns the shares of each target's drugs and cell lines that the source has."""
-    cells = {row[:2]: (row[2], f"cells {number(row[3], 2)}") for row in coverage.rows}
+    cells = {row[:2]: (row[2], f"cells {number(row[3], 2)}") for row in coverage}
     return figures.add(
         "csa_coverage.svg", charts.heatmap, "Share of the target's drugs in the source", cells,
-        ends=(0, 1), csv="coverage.csv", caption="Below, the share of its cell lines. "
-        f"{coverage.origin} {with_r2(coverage.rows, means)}") if cells else ""
-
-
-def with_r2(rows, means):
-    """Returns the rank correlations of coverage with mean r2 over pairs of two studies."""
-    pairs = [row for row in rows if not is_within(*row[:2])
-             and all(map(usable, (means.get(row[:2]), *row[2:4])))]
-    if not pairs:
-        return ""
-    r2, studies = [means[row[:2]] for row in pairs], {name for row in pairs for name in row[:2]}
-    drugs, cells = (number(spearman([row[at] for row in pairs], r2), 2) for at in (2, 3))
-    return (f"Spearman's rho with mean r2 across studies: drugs {drugs}, cell lines {cells}. The "
-            f"{len(pairs)} pairs come from only {len(studies)} studies and are not independent, so "
-            "there is no p value.")
+        "1 is all of them", (0, 1), csv="coverage.csv",
+        caption="Whole studies. Below, the share of its cell lines.") if cells else ""

@@ -5,13 +5,12 @@
 import os
 import shlex
 import sys
-from typing import Dict, NamedTuple, Tuple
+from typing import NamedTuple
 
 from core.errors import FileError, Refusal
 from core.files import reading
 from core.parameters import TRUE
-from core.task import (ANYWHERE, DIRECTORIES, SPLIT_FILES, Task, argument_list, inside,
-                       read_arguments)
+from core.task import ANYWHERE, Task, argument_list, inside, read_arguments
 
 # End of a script's name -> (stage, files without which it is not done, further files that it
 # leaves)
@@ -22,9 +21,11 @@ STAGES = (
     ("_infer_improve.py", "infer", ("test_y_data_predicted.csv",), ("test_scores.json",)),
     ("hpo_trial.py", "trial", ("trial.json",), ()),
     ("collect_scores.py", "collect", (), ()),
+    ("", "other", (), ()),
 )
 INPUTS = ("input_dir", "input_data_dir", "input_model_dir")
 PARTS = ("ml_data", "models", "infer", "trials", "scores")     # directories of a results tree
+PROJECT = os.path.abspath(__file__).rsplit("/", 3)[0]
 HELP = "bash run_model.sh --help"
 
 
@@ -32,17 +33,17 @@ class Call(NamedTuple):
     """A task, and where it belongs.
 
     out          its results tree; task.name is its directory there
-    tasks_file   of the launch that it belongs to; launch: the launch's id. '' by hand
+    tasks_file   of the launch that it belongs to; launch: the launch's id, '' by hand
     required     files without which it is not done; optional: further files that later stages read
     runs         the tasks of its launch: {name: [reason_kind, 'rebuild' or '']}
     """
     task: Task
     out: str
-    tasks_file: str = ""
-    launch: str = ""
-    required: Tuple[str, ...] = ()
-    optional: Tuple[str, ...] = ()
-    runs: Dict[str, list] = {}
+    tasks_file: str
+    launch: str
+    required: tuple
+    optional: tuple
+    runs: dict
 
     @property
     def directory(self):
@@ -55,11 +56,14 @@ class Call(NamedTuple):
 
     @property
     def inputs(self):
-        """The directories that it reads; a path inside OUT is relative to OUT."""
+        """Names of the tasks whose outputs it reads."""
+        if self.task.stage in ("preprocess", "collect"):
+            return []       # they read the benchmark, and whatever is done
         found = []
-        for value in (self.task.arguments.get(name, []) for name in INPUTS):
-            found += value if isinstance(value, list) else [value]
-        return found
+        for name in INPUTS:
+            value = self.task.arguments.get(name, [])
+            found += [value] if isinstance(value, str) else value
+        return [path for path in found if not os.path.isabs(path)]
 
     @property
     def stage_arguments(self):
@@ -73,39 +77,22 @@ class Call(NamedTuple):
 
 def read_call(line, tasks_file=""):
     """Returns the Call of [ENV, SCRIPT, ARGS...]; paths are relative to the working directory."""
-    if len(line) < 2:
-        raise Refusal("a task is ENV SCRIPT ARGS...", HELP)
-    given = read_arguments(line[2:], os.devnull)    # OUT is not known yet
+    given = read_arguments(line[2:], os.devnull)    # paths as they were given
     directory = given.get("output_dir")
     if not isinstance(directory, str):
-        raise Refusal("the task has no --output_dir: " + " ".join(line), HELP)
+        raise Refusal("a task is ENV SCRIPT --output_dir DIR ..., not " + " ".join(line), HELP)
     directory = os.path.abspath(directory)
     out, launch = tree_of(directory, tasks_file)
-    stage, required, optional = stage_of(line[1], given)
-    task = Task(os.path.relpath(directory, out), stage, line[0], os.path.abspath(line[1]),
-                {name: in_tree(name, value, out) for name, value in given.items()})
+    stage, required, optional = next(row[1:] for row in STAGES if line[1].endswith(row[0]))
+    if stage == "infer" and str(given.get("calc_infer_scores")).lower() in TRUE:
+        required, optional = optional + required, ()
+    given.update((name, os.path.abspath(given[name])) for name in ANYWHERE if given.get(name))
+    here = os.readlink("/proc/self/cwd")    # os.getcwd() fails in a directory that is gone
+    arguments = read_arguments(argument_list(given, here), out)
+    task = Task(os.path.relpath(directory, out), stage, environment=line[0],
+                script=os.path.abspath(line[1]), arguments=arguments)
     return Call(task, out, tasks_file, launch, required, optional,
                 runs_of(tasks_file) if launch else {})
-
-
-def in_tree(name, value, out):
-    """Returns an argument with absolute paths, those inside OUT relative to OUT."""
-    if isinstance(value, list):
-        return [in_tree(name, each, out) for each in value]
-    if name in ANYWHERE:
-        return os.path.abspath(value)
-    is_path = name in DIRECTORIES or name in SPLIT_FILES and "/" in value
-    return inside(os.path.abspath(value), out) if is_path else value
-
-
-def stage_of(script, arguments):
-    """Returns (stage, required files, optional files)."""
-    for suffix, stage, required, optional in STAGES:
-        if script.endswith(suffix):
-            if stage == "infer" and str(arguments.get("calc_infer_scores")).lower() in TRUE:
-                return stage, optional + required, ()
-            return stage, required, optional
-    return "other", (), ()
 
 
 def tree_of(directory, tasks_file):
@@ -139,28 +126,52 @@ def setting(name, default):
     return int(text)
 
 
-# ---- lines of a .tasks file
+# ---- several calls
 
-def read_calls(file, index, count="1"):
+def calls_of(argv):
+    """Returns the Calls of a command line. Refusal."""
+    if argv[0] != "--task":
+        return [read_call(argv)]
+    lines = argv[1:] if len(argv) != 3 else [*argv[1:], "1"]
+    if not lines or len(lines) % 3:
+        raise Refusal("--task takes FILE INDEX [COUNT], or several times FILE INDEX COUNT", HELP)
+    calls = [call for at in range(0, len(lines), 3) for call in read_calls(*lines[at:at + 3])]
+    if len({call.task.environment for call in calls}) > 1:
+        raise Refusal("these tasks need several environments, and a runner activates one",
+                      "a COUNT of lines with one environment")
+    return calls
+
+
+def read_calls(file, index, count):
     """Returns the Calls of COUNT lines from INDEX on, some of which may be empty. Refusal."""
     if not (index.isdecimal() and count.isdecimal()):
         raise Refusal(f"INDEX and COUNT are whole numbers, not {index!r} {count!r}",
                       "bash run_model.sh --task FILE 0")
-    path, first, calls = os.path.abspath(file), int(index), []
+    path, first = os.path.abspath(file), int(index)
+    number, calls = first + 1, []
     try:
         # paths as the file functions want them, also in a C locale
         encoding = {"encoding": sys.getfilesystemencoding(), "errors": "surrogateescape"}
         with reading(path), open(path, **encoding) as lines:
             rows = list(lines)[first:first + int(count)]
+        for number, row in enumerate(rows, first + 1):
+            if row.strip():
+                calls.append(read_call(shlex.split(row), path))
     except FileError as error:
         raise Refusal(f"task file {error}", "a .tasks file of OUT/launches")
-    for number, row in enumerate(rows, first + 1):
-        if row.strip():
-            try:
-                calls.append(read_call(shlex.split(row), path))
-            except ValueError:
-                raise Refusal(f"line {number} of {file} is not a task",
-                              "run the launcher again, which writes such files")
+    except ValueError:
+        calls = []
     if not calls:
-        raise Refusal(f"line {first + 1} of {file} is not a task", "the INDEX of another line")
+        raise Refusal(f"line {number} of {file} is not a task",
+                      "the INDEX of another line, or the launcher again, which writes such files")
     return calls
+
+
+def paths(calls):
+    """Returns the directories that a container has to see, of which the outputs are created."""
+    found = {PROJECT}
+    for call in calls:
+        os.makedirs(call.directory, exist_ok=True)
+        found.update([call.out, os.path.dirname(call.task.script), call.folder],
+                     filter(os.path.isabs, call.stage_arguments))
+    return sorted(filter(os.path.exists, found))

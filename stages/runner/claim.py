@@ -5,6 +5,7 @@
 import json
 import os
 import time
+from contextlib import suppress
 
 from core.tree import process_started
 
@@ -30,10 +31,9 @@ def host():
 
 def identity():
     """Returns who this process is, also after its number has been given to another one."""
-    restarts = os.environ.get("SLURM_RESTART_COUNT") if slurm_job() else ""
     return {"host": host(), "kernel": kernel(), "pid": os.getpid(),
             "process_started": process_started(os.getpid()), "slurm_job": slurm_job(),
-            "restarts": int(restarts or 0)}
+            "restarts": int(os.environ.get("SLURM_RESTART_COUNT") or 0)}
 
 
 def kernel():
@@ -61,89 +61,71 @@ class Claim:
 
     def take(self):
         """Returns None if this process has the task now, else the claim of the one that has it."""
-        claims = self.claims()
-        live = [claim for path, claim in claims if not self.is_dead(path, claim)]
-        if live:
-            return live[-1]
-        number = max([int(path.rpartition(".")[2]) for path, _ in claims] or [0]) + 1
-        if not self.create_alone(self.call.path(CLAIM + str(number))):
+        self.path = ""      # of one that we have withdrawn: it may be another's by now
+        rivals = self.rivals()
+        if rivals:
+            return rivals[-1]
+        dead = self.paths()
+        number = max((int(path.rpartition(".")[2]) for path in dead), default=0) + 1
+        if not self.create(self.call.path(f"{CLAIM}{number}")):
             return {}
-        for dead, _ in claims:
-            remove(dead)
+        for path in dead:
+            remove(path)
         return None
 
-    def create_alone(self, path):
+    def create(self, path):
         """Creates the claim; withdraws it and returns False if there is another live one."""
-        if not write_new(path, json.dumps(self.me)):
+        try:
+            file = open(path, "x")
+        except FileExistsError:
             return False
-        self.path = path
-        if self.has_rivals():
+        self.path = path        # release() removes it also if the disk is full
+        with file:
+            json.dump(self.me, file)
+        if self.rivals():
             self.release()
             time.sleep(os.urandom(1)[0] / 1000)
             return False
         return True
 
-    def has_rivals(self):
-        return any(path != self.path and not self.is_dead(path, claim)
-                   for path, claim in self.claims())
+    def paths(self):
+        return [self.call.path(name) for name in os.listdir(self.call.directory)
+                if name.startswith(CLAIM) and name[len(CLAIM):].isdigit()]
 
-    def claims(self):
-        """Returns [(path, content)] of the claims on this task; one that is being written is {}."""
-        paths = [self.call.path(name) for name in os.listdir(self.call.directory)
-                 if name.startswith(CLAIM) and name[len(CLAIM):].isdigit()]
-        return [(path, read_claim(path)) for path in paths]
+    def rivals(self):
+        """Returns what other live claims on this task hold."""
+        claims = [(path, read_claim(path)) for path in self.paths() if path != self.path]
+        return [claim for path, claim in claims if not self.is_dead(path, claim)]
 
     def is_dead(self, path, claim):
-        if claim.get("slurm_job") and claim["slurm_job"] == self.me["slurm_job"]:
-            if claim.get("restarts", 0) < self.me["restarts"]:
-                return True     # the same element, requeued: Slurm has ended its first run
+        is_same_job = self.me["slurm_job"] and claim.get("slurm_job") == self.me["slurm_job"]
+        if is_same_job and claim.get("restarts", 0) < self.me["restarts"]:
+            return True     # the same element, requeued: Slurm has ended its first run
         if self.me["kernel"] and claim.get("kernel") == self.me["kernel"]:
             return process_started(claim.get("pid")) != claim.get("process_started")
-        return self.age(path) > DEAD_AFTER
-
-    def age(self, path):
-        """Returns the seconds since a claim was touched, by the clock of the file server."""
-        try:
+        try:    # by the clock of the file server
             os.utime(self.call.directory)
-            return os.stat(self.call.directory).st_mtime - os.lstat(path).st_mtime
+            age = os.stat(self.call.directory).st_mtime - os.lstat(path).st_mtime
         except OSError:
-            return 0.0
+            return False
+        return age > DEAD_AFTER
 
     def touch(self):
         """Shows that the owner lives."""
         if self.is_ours():
-            try:
+            with suppress(OSError):     # a full or absent disk is the stage's problem
                 os.utime(self.path)
-            except OSError:
-                pass    # a full or absent disk is the stage's problem
 
     def is_ours(self):
         """Says whether we have the task. A stage that empties its directory removes our claim;
         we create it again unless another runner has taken the task."""
-        if os.path.exists(self.path):
-            return True
         try:
-            return not self.has_rivals() and self.create_alone(self.path)
+            return os.path.exists(self.path) or self.create(self.path)
         except OSError:     # the directory is gone
             return False
 
     def release(self):
         remove(self.path)
-
-
-def write_new(path, text):
-    """Creates a file, all of it or nothing; returns False if it exists."""
-    try:
-        file = open(path, "x")
-    except FileExistsError:
-        return False
-    try:
-        with file:
-            file.write(text)
-    except OSError:     # a full disk
-        remove(path)
-        raise
-    return True
 
 
 def read_claim(path):
@@ -156,7 +138,5 @@ def read_claim(path):
 
 
 def remove(path):
-    try:
+    with suppress(OSError):     # it was never there, or its directory is gone or cannot be written
         os.unlink(path)
-    except OSError:
-        pass    # it was never there, or its directory is gone or cannot be written

@@ -6,20 +6,17 @@ import os
 
 from core.errors import FileError, Refusal
 from core.files import read_json, write_whole
-from core.tree import LOG, STATUS, read_status, size_of, status_of, write_text
-from stages.runner.attempt import Attempt
-from stages.runner.call import HELP, read_call, read_calls, setting
+from core.tree import LOG, STATUS, read_status, size_of, write_text
+from stages.runner.attempt import STDERR, STDOUT, Attempt, say
+from stages.runner.call import calls_of, paths, read_call, setting
 from stages.runner.claim import Claim
-from stages.runner.inputs import input_of
 from stages.runner.verdict import Failure, judge
-
-PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-STDOUT, STDERR = 1, 2
 
 
 # ---- command line
 
 def main(argv, signals):
+    """Returns the exit code of a command line."""
     try:
         if argv[0] == "--judge":
             return judge_call(read_call(argv[1:]))
@@ -27,44 +24,29 @@ def main(argv, signals):
             return say(calls_of(argv[1:])[0].task.environment)
         if argv[0] == "--paths":
             return say("\n".join(paths(calls_of(argv[1:]) if len(argv) > 2 else [])))
-        is_several = argv[0] == "--task" and argv[3:] not in ([], ["1"])
-        return run(calls_of(argv), signals, is_several)
+        for call in calls_of(argv):
+            code = run_call(call, signals)
+            if signals.number:
+                return 143
     except Refusal as refusal:
         say(refusal.text("run_model").rstrip(), STDERR)
         return 2
-
-
-def calls_of(argv):
-    """Returns the Calls of a command line. Refusal."""
-    if argv[0] != "--task":
-        return [read_call(argv)]
-    words = argv[1:] if len(argv) != 3 else [*argv[1:], "1"]
-    if not words or len(words) % 3:
-        raise Refusal("--task takes FILE INDEX [COUNT], or several times FILE INDEX COUNT", HELP)
-    calls = [call for lines in zip(*[iter(words)] * 3) for call in read_calls(*lines)]
-    if len({call.task.environment for call in calls}) > 1:
-        raise Refusal("these tasks need several environments, and a runner activates one",
-                      "a COUNT of lines with one environment")
-    return calls
-
-
-def paths(calls):
-    """Returns the directories that a container has to see, of which the outputs are created."""
-    found = [PROJECT]
-    for call in calls:
-        os.makedirs(call.directory, exist_ok=True)
-        found += [call.out, os.path.dirname(call.task.script), call.folder,
-                  *filter(os.path.isabs, call.stage_arguments)]
-    return [path for path in dict.fromkeys(found) if os.path.exists(path)]
-
-
-def run(calls, signals, is_several):
-    """Runs tasks one after another; returns the exit code. Readers of several look at verdicts."""
-    for call in calls:
-        code = run_call(call, signals)
-        if signals.number:
-            return 143
+    is_several = argv[0] == "--task" and argv[3:] not in ([], ["1"])    # their verdicts are read
     return 0 if is_several or os.environ.get("ALWAYS_EXIT_ZERO") == "1" else code
+
+
+def judge_call(call):
+    """Writes the verdict on the outputs of another program; returns 0 if they are whole."""
+    attempt = Attempt(call)
+    for name in call.inputs:
+        status = read_status(os.path.join(call.out, name), call.out)
+        if status:
+            attempt.note_input(name, status)
+    attempt.failure = judge(call, 0) or Failure("adopted", "adopted", 0)
+    attempt.failure.reason = attempt.failure.reason.replace("exit code 0", "adopted")
+    attempt.state = "failed" if attempt.failure.exit_code else "done"
+    attempt.write()
+    return attempt.failure.exit_code
 
 
 # ---- one task
@@ -74,12 +56,12 @@ def run_call(call, signals):
     claim = Claim(call)
     try:
         os.makedirs(call.directory, exist_ok=True)
-        first = read_status(call.directory, call.out)
+        before = read_status(call.directory, call.out)
         if not wait_for_claim(call, claim, signals):
             return 143
-        code = verdict_of_another(call, first)
+        code = verdict_of_another(call, before)
         return run_attempts(call, claim, signals) if code is None else code
-    except (Failure, FileError, OSError) as error:
+    except (FileError, OSError) as error:
         say(f"failed: {call.directory}: {error}", STDERR)
         return 1
     finally:
@@ -95,64 +77,48 @@ def wait_for_claim(call, claim, signals):
             return holder is None
         if holder and not is_said:
             is_said = True
-            job = f", job {holder['slurm_job']}" if holder.get("slurm_job") else ""
+            job = holder.get("slurm_job")
             say(f"waits: {call.directory}: process {holder.get('pid')} on {holder.get('host')}"
-                f"{job} has this task")
+                f"{', job ' + job if job else ''} has this task")
         signals.wait(1 if holder else 0.05)
 
 
-def verdict_of_another(call, first):
+def verdict_of_another(call, before):
     """Returns the exit code if another runner's verdict is this run's as well, None if the task has
-    to run. first: the Status when this runner came
+    to run. before: the Status when this runner came
 
     That is a verdict that was written while this runner waited, and a whole result that was written
-    after its launch was planned, by this launch or an older one.
+    after its launch was planned, by this launch or an older one; also a result that is asked for
+    again after an attempt with other arguments, which could not start.
     """
     now = read_status(call.directory, call.out)
-    if call.task.stage == "collect":
-        return None     # tables of another launch may lack the results of this one
-    if not is_of(call, now):
-        return restore_kept(call)
-    is_new = first is None or first.written != now.written
-    is_own = (call.launch and now.state == "done"
-              and now.written > os.stat(call.tasks_file).st_mtime_ns
-              and all(size_of(call.path(name)) == size for name, size in now.files.items()))
-    if not (is_own or is_new and now.state in ("done", "failed")):
-        return restore_kept(call)
-    if now.state == "done" and call.launch > now.launch:    # planned by a newer launch since
-        write_record(call, read_json(call.path(STATUS)))
-    say(f"{now.state} already: {call.directory}")
-    return 0 if now.state == "done" else now.exit_code or 1
-
-
-def is_of(call, status):
-    return status is not None and (
-        (status.script, status.arguments) == (call.task.script, call.task.arguments))
-
-
-def write_record(call, record):
-    write_whole(call.path(STATUS), write_text(dict(record, launch=call.launch)))
-
-
-def restore_kept(call):
-    """Returns 0 if an attempt that could not start left the outputs that are asked for, else
-    None."""
-    try:
-        kept = read_json(call.path(STATUS))["kept"]
-        status = status_of(kept, call.out)
-    except (FileError, AttributeError, KeyError, TypeError, ValueError):
+    # tables of another launch may lack the results of this one
+    if call.task.stage == "collect" or now is None or (
+            (now.script, now.arguments) != (call.task.script, call.task.arguments)):
         return None
-    inputs = {name: read_status(os.path.join(call.out, name), call.out)
-              for name in status.made_from}
-    is_same = is_of(call, status) and all(
-        size_of(call.path(name)) == size for name, size in status.files.items()) and all(
-        inputs[name] is None or inputs[name].stamp == made.stamp
-        for name, made in status.made_from.items())
-    if not is_same or call.runs.get(call.task.name, ["redo"])[0] == "redo":
+    is_new = before is None or before.written != now.written
+    is_whole = all(size_of(call.path(name)) == size for name, size in now.files.items())
+    is_own = (call.launch and now.state == "done" and is_whole
+              and now.written > os.stat(call.tasks_file).st_mtime_ns)
+    is_kept = now.state != "done" and now.files and is_whole and is_valid_again(call, now)
+    if not (is_own or is_kept or is_new and now.state in ("done", "failed")):
         return None
-    write_record(call, kept)
-    say(f"done already: {call.directory}")
-    return 0
+    record = dict(read_json(call.path(STATUS)), launch=call.launch)
+    if is_kept:
+        record.update(state="done", reason_kind="", reason="", exit_code=0)
+    is_done = record["state"] == "done"
+    if is_kept or is_done and call.launch > now.launch:     # planned by a newer launch since
+        write_whole(call.path(STATUS), write_text(record))
+    say(f"{record['state']} already: {call.directory}")
+    return 0 if is_done else now.exit_code or 1
+
+
+def is_valid_again(call, status):
+    """Says whether a result that an attempt could not start to replace is the one asked for."""
+    inputs = [(read_status(os.path.join(call.out, name), call.out) or made, made)
+              for name, made in status.made_from.items()]
+    return (call.runs.get(call.task.name, ["redo"])[0] != "redo"
+            and all(now.stamp == made.stamp for now, made in inputs))
 
 
 def run_attempts(call, claim, signals):
@@ -160,31 +126,8 @@ def run_attempts(call, claim, signals):
     for _ in range(1 + setting("RETRIES", 0)):
         attempt = Attempt(call, claim, signals)
         code = attempt.run()
-        if code == 0 or signals.number or not attempt.usage:
+        if code == 0 or signals.number or attempt.peak_mb is None:
             break
-    why = f": {attempt.failure}; see {call.path(LOG)}" if code else ""
+    why = f": {attempt.failure.reason}; see {call.path(LOG)}" if code else ""
     say(f"{attempt.state}: {call.directory}{why}", STDERR if attempt.state == "failed" else STDOUT)
     return code
-
-
-def judge_call(call):
-    """Writes the verdict on the outputs of another program; returns 0 if they are whole."""
-    attempt = Attempt(call, None, None)
-    for name in call.inputs:
-        status = read_status(os.path.join(call.out, name), call.out)
-        if status and not os.path.isabs(name):
-            attempt.made_from[name] = input_of(status)
-    try:
-        judge(call, 0)
-    except Failure as failure:
-        reason = f"adopted, but {failure.reason.partition('but ')[2]}"
-        attempt.write("failed", Failure(failure.kind, reason))
-        return 1
-    attempt.write("done", Failure("adopted", "adopted", 0))
-    return 0
-
-
-def say(text, stream=STDOUT):
-    """Prints a line in UTF-8, whatever the locale. Returns 0."""
-    os.write(stream, text.encode("utf-8", "surrogateescape") + b"\n")
-    return 0

@@ -1,17 +1,16 @@
 """verdict: the one place that says whether a stage ended well, and why it did not.
 
-    exit code, files, log of the attempt -> nothing, or Failure(kind, reason, exit code)
+    exit code, files, log of the attempt -> None, or Failure(kind, reason, exit code)
 """
-import fnmatch
 import os
 import re
 import signal
+from fnmatch import fnmatchcase
 
 from core.errors import FileError
 from core.files import size_of
 from core.improve_files import has_finite_score, read_scores
 from core.tree import STATUS
-from stages.runner.claim import slurm_job
 
 # Files at the top of a directory that say nothing about its result
 LOGS = ("log*.txt", "*.log", "*.out", "*.err", "*.tmp", ".*", "events.out.tfevents*",
@@ -31,24 +30,27 @@ class Failure(Exception):
     """Why a task is not done: reason_kind, a sentence, the exit code."""
 
     def __init__(self, kind, reason, exit_code=1):
-        super().__init__(reason)
         self.kind, self.reason, self.exit_code = kind, reason, exit_code
 
 
 def judge(call, code):
-    """Says whether a stage ended well; raises Failure if it did not. code: its exit code."""
+    """Returns the Failure of a stage that did not end well, else None.
+
+    code: its exit code, 128 + number if a signal ended it
+    """
     if 128 < code < 165:
-        raise Failure("killed", f"killed by signal {signal_name(code - 128)}", code)
-    if code != 0:
-        raise Failure("exit_code", f"exit code {code}", code)
+        return Failure("killed", f"killed by signal {signal_name(code - 128)}", code)
+    if code:
+        return Failure("exit_code", f"exit code {code}", code)
     if not os.path.isdir(call.directory):
-        raise Failure("missing_files", "exit code 0, but its output directory is missing")
+        return Failure("missing_files", "exit code 0, but its output directory is missing")
     for name in call.required:
         path = call.path(name)
         if not os.path.isfile(path) or size_of(path) == 0:
-            raise Failure("missing_files", f"exit code 0, but {name} is missing")
+            return Failure("missing_files", f"exit code 0, but {name} is missing")
         if name.endswith("_scores.json") and not holds_finite_score(path):
-            raise Failure("no_finite_score", f"exit code 0, but {name} holds no finite score")
+            return Failure("no_finite_score", f"exit code 0, but {name} holds no finite score")
+    return None
 
 
 def signal_name(number):
@@ -70,36 +72,35 @@ def contract_files(call):
     for preprocess and train also the other files at the top of the directory that are no logs."""
     names = list(call.required + call.optional)
     if call.task.stage in ("preprocess", "train"):
-        names += sorted(name for name in os.listdir(call.directory) if not is_log(name))
-    return {name: size_of(call.path(name)) for name in dict.fromkeys(names)
-            if os.path.isfile(call.path(name))}
-
-
-def is_log(name):
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in LOGS)
+        names += [name for name in sorted(os.listdir(call.directory))
+                  if not any(fnmatchcase(name, pattern) for pattern in LOGS)]
+    return {name: size_of(call.path(name)) for name in names if os.path.isfile(call.path(name))}
 
 
 # ---- why a stage failed
 
-def explained(failure, text, environment, peak_mb):
-    """Returns the Failure with a reason from the log of the attempt.
+def explain(failure, text, environment, peak_mb):
+    """Adds to a Failure what the log of its attempt says.
 
     text: the end of the log; environment: ENV; peak_mb: the most memory that the stage held
     """
-    kind, reason, code = failure.kind, failure.reason, failure.exit_code
     lines = [line for line in map(printable, re.split("[\r\n]", text))
              if line.strip() and not line.startswith("=== ")]
-    line = exception_line(lines) if (kind, code) == ("exit_code", 1) else ""
-    line = (line or "".join(lines[-1:]).strip())[:LONGEST_LINE]
-    if kind in ("missing_files", "no_finite_score"):
-        return Failure(kind, f"{reason} (its last line: {line})" if line else reason)
-    if is_out_of_memory(code, lines[-LOG_TAIL:], peak_mb):
-        kind, reason, line = "memory", memory_reason(peak_mb), ""
-    elif reason == "killed by signal KILL":
-        reason += " (out of memory?)"
-    elif "ModuleNotFoundError" in line:
-        line += f" (not in {environment}: install it there, or give another --env)"
-    return Failure(kind, f"{reason}: {line}" if line else reason, code)
+    last = "".join(lines[-1:]).strip()
+    if (failure.kind, failure.exit_code) == ("exit_code", 1):
+        last = exception_line(lines) or last
+    more = f": {last[:LONGEST_LINE]}" if last else ""
+    if failure.kind in ("missing_files", "no_finite_score"):
+        more = more and f" (its last line{more})"
+    elif is_out_of_memory(failure.exit_code, lines[-LOG_TAIL:], peak_mb):
+        asked = asked_mb()
+        failure.kind, failure.reason = "memory", f"ran out of memory: {peak_mb / 1000:.1f}"
+        more = f" of {asked / 1000:.1f} GB; raise --mem in {template()}" if asked else " GB"
+    elif failure.reason == "killed by signal KILL":
+        failure.reason += " (out of memory?)"
+    elif "ModuleNotFoundError" in more:
+        more += f" (not in {environment}: install it there, or give another --env)"
+    failure.reason += more
 
 
 def printable(line):
@@ -111,13 +112,11 @@ def exception_line(lines):
 
     A message may have many lines; the last of them may be advice ('Compile with ...').
     """
-    for start in range(len(lines) - 1, -1, -1):
-        is_secondary = start > 0 and lines[start - 1].startswith(SECONDARY)
-        if lines[start].endswith(TRACEBACK) and not is_secondary:
-            after = [line for line in lines[start + 1:] if not line[0].isspace()]
-            is_near = len(after) <= LOG_TAIL
-            return next((line for line in after if EXCEPTION.match(line)), "") if is_near else ""
-    return ""
+    starts = [at for at, line in enumerate(lines) if line.endswith(TRACEBACK)
+              and not lines[max(0, at - 1)].startswith(SECONDARY)]
+    after = [line for line in lines[starts[-1]:] if not line[0].isspace()] if starts else []
+    is_near = len(after) <= LOG_TAIL
+    return next((line for line in after if EXCEPTION.match(line)), "") if is_near else ""
 
 
 # ---- memory
@@ -127,19 +126,12 @@ def is_out_of_memory(code, lines, peak_mb):
     if any(words in line and "OutOfMemoryError" not in line
            for words in NO_MEMORY for line in lines):
         return True
-    asked = asked_mb()
-    return code == 128 + signal.SIGKILL and 0 < NEARLY_ALL * asked < (peak_mb or 0)
-
-
-def memory_reason(peak_mb):
-    asked, used = asked_mb() / 1000, (peak_mb or 0) / 1000
-    more = f" of {asked:.1f} GB; raise --mem in {template()}" if asked else " GB"
-    return f"ran out of memory: {used:.1f}{more}"
+    return code == 128 + signal.SIGKILL and 0 < NEARLY_ALL * asked_mb() < peak_mb
 
 
 def asked_mb():
     """Returns the MB that the Slurm job asked for; 0 if that is not known."""
-    node, each, cores = (int(os.environ.get(name) or 0) if slurm_job() else 0 for name in (
+    node, each, cores = (int(os.environ.get(name) or 0) for name in (
         "SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU", "SLURM_CPUS_ON_NODE"))
     return node or each * cores
 

@@ -37,10 +37,6 @@ ROOT_2PI = sqrt(2.0 * pi)
 ENUMERATED = 1000    # a space of at most so many points is scored whole
 
 
-class SpaceExhausted(Exception):
-    """Every point of a discrete space has been tried."""
-
-
 def suggest(space, history, seed, trial, search="auto"):
     """Return the parameters of the next trial, {name: value}.
 
@@ -49,7 +45,7 @@ def suggest(space, history, seed, trial, search="auto"):
     running, and nan or inf for one that failed, which counts as the worst so far.
     trial: its number, which spreads trials of the start that see the same history.
     search: random draws points all over the space, auto learns from the history.
-    Raises SpaceExhausted if a discrete space has no new point.
+    Raises ValueError if a discrete space has no new point.
     """
     study = Study(space, history, seed, trial)
     if search == "random" and trial:
@@ -58,7 +54,9 @@ def suggest(space, history, seed, trial, search="auto"):
         point = study.filling_point()
     else:
         point = model_point(study)
-    return study.new_params(point)
+    while key(point) in study.taken:
+        point = study.random_point(study.own_random)
+    return to_params(space, point)
 
 
 # ---- history
@@ -77,29 +75,19 @@ class Study:
         self.categorical = [entry["type"] == "categorical" for entry in space]
         self.default = tuple(to_unit(entry, entry["default"]) for entry in space)
         placed = [(to_units(space, params), value) for params, value in history]
-        placed = [(point, value) for point, value in placed if point]
+        placed = [pair for pair in placed if pair[0]]
         self.running = [point for point, value in placed if value is None]
-        done = [(point, value) for point, value in placed if value is not None]
+        done = [pair for pair in placed if pair[1] is not None]
         finite = [value for _, value in done if isfinite(value)]
         self.finished = [(point, value if isfinite(value) else max(finite))
                          for point, value in done if finite]
         self.taken = {key(point) for point, _ in placed}
         self.size = space_size(space)
         if len(self.taken) >= self.size:
-            raise SpaceExhausted(f"all {self.size} points of the search space have been tried")
+            raise ValueError(f"all {self.size} points of the search space have been tried")
 
     def random_point(self, generator):
         return snap(self.space, [generator.random() for _ in self.space])
-
-    def new_params(self, point):
-        """Return the parameters at a point, or at a random or the first one not tried yet."""
-        for _ in range(100):
-            if key(point) not in self.taken:
-                break
-            point = self.random_point(self.own_random)
-        else:
-            point = next(other for other in every_point(self.space) if key(other) not in self.taken)
-        return to_params(self.space, point)
 
     def filling_point(self):
         """Return this trial's point of the space-filling start: the defaults, then Halton's points.
@@ -118,11 +106,6 @@ class Study:
 def key(point):
     """Return the coordinates to five digits; points with equal keys are one point."""
     return tuple([int(unit * 1e5 + 0.5) for unit in point])
-
-
-def every_point(space):
-    """Return an iterator over all points of a discrete space."""
-    return product(*[[to_unit(entry, value) for value in values_of(entry)] for entry in space])
 
 
 def halton(number, dimensions, seed):
@@ -195,7 +178,8 @@ def best_candidate(study, model, points):
     known = sorted(zip(map(model.mean, points), points), key=itemgetter(0))
     best = known[0][0]
     if study.size <= ENUMERATED:
-        candidates = every_point(study.space)
+        candidates = product(*[[to_unit(entry, value) for value in values_of(entry)]
+                               for entry in study.space])
     else:
         candidates = [study.random_point(study.random) for _ in range(GLOBAL)]
         candidates += [neighbour(study, point, width)

@@ -18,16 +18,22 @@ from math import exp, floor, inf, log
 from core.errors import FileError, Refusal
 from core.files import read_json
 
-HINT = "see docs/search_space.md for the format"
+HINT = "--hyperparameter_file with a search space as in docs/search_space.md"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")  # must be usable as --name
 LARGEST = 2 ** 53                         # ints up to it are exact as floats
-RANGE_KEYS = {"min", "max", "log_uniform", "default"}
-CHOICE_KEYS = {"choices", "default"}
-KEYS = {"float": RANGE_KEYS, "int": RANGE_KEYS, "categorical": CHOICE_KEYS, "ordered": CHOICE_KEYS,
-        "constant": {"value", "default", "choices", "element_type"}}
+TYPES = ("float", "int", "categorical", "ordered", "constant")
+KEYS = ("name", "type", "min", "max", "log_uniform", "choices", "value", "element_type", "default")
 
 
-def normalise_space(raw, fixed=()):
+def read_space(path, fixed=()):
+    """Return the normalised space of a JSON file, as normalise_space does. Raises Refusal."""
+    try:
+        return normalise_space(read_json(path), fixed, path)
+    except FileError as error:
+        raise Refusal(str(error), HINT)
+
+
+def normalise_space(raw, fixed=(), where="the search space"):
     """Return the normalised entries of the parsed JSON `raw`, in its order.
 
     fixed: names that have a value already and may not be searched. A default that is not given
@@ -35,24 +41,23 @@ def normalise_space(raw, fixed=()):
     space comes out as it went in. Raises Refusal, which names the entry and the key.
     """
     if not isinstance(raw, list) or not raw:
-        raise Refusal("the search space must be a JSON list with one object per parameter", HINT)
-    entries, taken = [], dict.fromkeys(fixed, "not be searched, it has a fixed value")
+        raise Refusal(f"{where} must be a JSON list with one object per parameter", HINT)
+    entries, taken = [], set(fixed)
     for number, entry in enumerate(raw, 1):
         try:
             entries.append(normalise_entry(entry))
             name = entry["name"]
-            check(name not in taken, "name", taken.get(name), name)
-            taken[name] = "be used once"
-        except Refusal as refused:
-            label = shown(entry.get("name") if isinstance(entry, dict) else entry)
-            raise Refusal(f"entry {number} of the search space, {label}: {refused}", HINT)
+            check(name not in taken, "name", "be used once, and have no fixed value", name)
+            taken.add(name)
+        except ValueError as error:
+            raise Refusal(f"{where}: entry {number}, {shown(entry)}: {error}", HINT)
     return entries
 
 
 def check(is_right, key, rule, value):
-    """Raise the Refusal of a value of an entry that breaks a rule."""
+    """Raise the ValueError of a value of an entry that breaks a rule."""
     if not is_right:
-        raise Refusal(f"'{key}' must {rule} (it is {shown(value)})", HINT)
+        raise ValueError(f"'{key}' must {rule} (it is {shown(value)})")
 
 
 def shown(value):
@@ -62,21 +67,19 @@ def shown(value):
 
 
 def normalise_entry(entry):
-    """Return one normalised entry. Raises Refusal."""
-    if not isinstance(entry, dict):
-        raise Refusal("it must be an object with 'name' and 'type'", HINT)
+    """Return one normalised entry. Raises ValueError, as the functions below."""
+    check(isinstance(entry, dict), "entry", "be an object with 'name' and 'type'", entry)
     name, kind = entry.get("name"), entry.get("type")
     check(isinstance(name, str) and NAME.match(name), "name",
           "be letters, digits, _ and -, as it becomes --name", name)
-    check(kind in list(KEYS), "type", f"be one of {', '.join(KEYS)}", kind)
-    for key in sorted(set(entry) - {"name", "type"}):
-        check(key in KEYS[kind], key, f"be left out, {kind} has {', '.join(sorted(KEYS[kind]))}",
-              entry[key])
+    check(kind in TYPES, "type", f"be one of {', '.join(TYPES)}", kind)
+    for key, value in entry.items():
+        check(key in KEYS, key, f"be left out, keys are {', '.join(KEYS)}", value)
     return (normalise_range if kind in ("float", "int") else normalise_choices)(entry)
 
 
 def normalise_range(entry):
-    """Return a normalised float or int entry. Raises Refusal."""
+    """Return a normalised float or int entry."""
     low, high, is_log = number(entry, "min"), number(entry, "max"), entry.get("log_uniform", False)
     check(isinstance(is_log, bool), "log_uniform", "be true or false", is_log)
     check(low < high, "min", "be below 'max'", low)
@@ -89,12 +92,11 @@ def normalise_range(entry):
 
 
 def number(entry, key):
-    """Return entry[key] as an int or a float, as its type says. Raises Refusal."""
-    value = entry.get(key)
-    convert, kind = {"int": (int, "whole number"), "float": (float, "number")}[entry["type"]]
+    """Return entry[key] as an int or a float, as its type says."""
+    value, convert = entry.get(key), {"int": int, "float": float}[entry["type"]]
     # The comparison is false for nan and safe for ints too long for a float.
     check(type(value) in (int, float) and abs(value) <= LARGEST and convert(value) == value, key,
-          f"be a {kind} of at most {LARGEST:g}", value)
+          f"be a number of at most {LARGEST:g}, whole for int", value)
     return convert(value)
 
 
@@ -102,12 +104,14 @@ def normalise_choices(entry):
     """Return a normalised categorical or ordered entry, or a constant as its only choice.
 
     Three or more plain numbers as choices are ordered by size, whatever the file calls them:
-    a neighbour of 64 tells more about it than the far end does. Raises Refusal.
+    a neighbour of 64 tells more about it than the far end does.
     """
-    choices, kind = entry.get("choices"), entry["type"]
-    if kind == "constant" and "choices" not in entry:
-        choices = [entry.get("value", entry.get("default"))]
-    check_choices(choices, kind)
+    choices, kind = entry.get("choices", [entry.get("value")]), entry["type"]
+    are_different = choices and isinstance(choices, list) and all(
+        is_value(choice) and place_of(choice, choices) == place
+        for place, choice in enumerate(choices))
+    check(are_different, "choices",
+          "be different texts of one line, finite numbers, true or false", choices)
     if kind != "ordered":
         kind = "categorical"
         if len(choices) > 2 and all(type(choice) in (int, float) for choice in choices):
@@ -118,17 +122,11 @@ def normalise_choices(entry):
     return {"name": entry["name"], "type": kind, "choices": choices, "default": choices[place]}
 
 
-def check_choices(choices, kind):
-    """Raise Refusal unless choices are different values that an option can be given."""
-    key = "value" if kind == "constant" else "choices"
-    check(isinstance(choices, list) and choices, key, "be a list of values", choices)
-    for choice in choices:
-        check(isinstance(choice, str) and choice.isprintable()
-              or isinstance(choice, (int, float)) and abs(choice) <= LARGEST, key,
-              "hold text of one line, finite numbers, true or false", choice)
-    check([place_of(choice, choices) for choice in choices] == list(range(len(choices))), key,
-          "not name a value twice", choices)
-    check(kind != "constant" or len(choices) == 1, key, "hold one value", choices)
+def is_value(value):
+    """Say whether an option can be given this value."""
+    if isinstance(value, str):
+        return value.isprintable()
+    return isinstance(value, (int, float)) and abs(value) <= LARGEST
 
 
 def place_of(value, choices):
@@ -217,15 +215,3 @@ def space_size(space):
     for values in map(values_of, space):
         size *= inf if values is None else len(values)
     return size
-
-
-# ---- the file
-
-def read_space(path, fixed=()):
-    """Return the normalised space of a JSON file. Raises Refusal."""
-    try:
-        return normalise_space(read_json(path), fixed)
-    except FileError as error:
-        raise Refusal(str(error), HINT)
-    except Refusal as refused:
-        raise Refusal(f"{path}: {refused}", HINT)

@@ -1,5 +1,6 @@
 """trials: the study and the trials of a search: the best one, the best so far."""
-from itertools import accumulate
+from itertools import accumulate, groupby
+from operator import attrgetter
 from typing import NamedTuple, Optional
 
 from core.errors import FileError, Refusal
@@ -57,11 +58,8 @@ def with_best(trials):
 
 
 def by_source(trials):
-    """Returns {source: its trials}, in the order of the trials."""
-    found = {}
-    for trial in trials:
-        found.setdefault(trial.source, []).append(trial)
-    return found
+    """Returns {source: its trials} of trials in the order of their sources."""
+    return {source: list(own) for source, own in groupby(trials, attrgetter("source"))}
 
 
 def best_trial(trials):

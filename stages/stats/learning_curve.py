@@ -24,6 +24,8 @@ import statistics
 from operator import mul
 from typing import NamedTuple
 
+from core.metrics import deviations, squares
+
 FEWEST_SIZES = 3        # fewer do not determine three parameters
 ENOUGH_SIZES = 5        # fewer: a warning; the law is fitted to at least that many
 NARROW = 4              # largest / smallest size; less: the same warning
@@ -66,7 +68,6 @@ class Fit(NamedTuple):
     alpha: float = None
     beta: float = None
     gamma: float = None
-    r2: float = None                # weighted, of the medians that the law is fitted to
     sizes: int = 0                  # how many the law is fitted to
     full_size: float = 0            # the largest size; 0 without any
     predicted_full: float = None    # error at full_size
@@ -101,22 +102,19 @@ def fit_power_law(curve):
     Never raises on bad values: a curve that is too short, not above zero or does not fall has
     usable=False and says so.
     """
-    splits, curve = splits_of(curve), cleaned(curve)
+    curve = cleaned(curve)
     recent = last_decade(curve)
     fit = Fit(sizes=len(recent), full_size=max(curve, default=0))
     problem = _problem(curve, recent)
     if problem:
         return fit._replace(warning=problem)
     medians = medians_of(recent)
-    law, draws = fit_law(medians), bootstrap(recent, splits)
-    misfit = _misfit(law, medians)
-    full = law.at(law.largest)
-    flat = law_at(0.0, medians).squares
+    law, draws = fit_law(medians), bootstrap(recent)
+    misfit, full = _misfit(law, medians), law.at(law.largest)
     low, high = _asymptote(law, draws, misfit, medians)
     fit = fit._replace(
         alpha=law.scale * law.largest ** -law.beta, beta=law.beta, gamma=law.gamma,
-        r2=1 - law.squares / flat if flat else 0.0, predicted_full=full,
-        gain_percent=100 * (1 - law.at(2 * law.largest) / full),
+        predicted_full=full, gain_percent=100 * (1 - law.at(2 * law.largest) / full),
         asymptote_identified=(len(recent) >= ENOUGH_SIZES and low > LEAST_LEVEL * full
                               and high - low <= MOST_WIDTH * full),
         backtest_error_percent=_backtest(curve), usable=True, asymptote_low=low,
@@ -127,11 +125,10 @@ def fit_power_law(curve):
 def band(fit, size, share):
     """Returns (low, high) of the error at a size: what the splits leave open, and beyond the data
     the drift. share: 0.8 or 0.95."""
-    error, half = fit.law.at(size), 0.0
-    if fit.draws:
-        half = NORMAL[share] * statistics.pstdev([math.log(law.at(size)) for law in fit.draws])
+    error, laws = fit.law.at(size), fit.draws or [fit.law]
+    drawn = NORMAL[share] * statistics.pstdev([math.log(law.at(size)) for law in laws])
     beyond = max(0.0, math.log(size / fit.law.largest))
-    half = math.hypot(half, DRIFT[share] * fit.misfit * beyond ** DRIFT_POWER)
+    half = math.hypot(drawn, DRIFT[share] * fit.misfit * beyond ** DRIFT_POWER)
     widest = math.exp(min(half, WIDEST))
     return error / widest, error * widest
 
@@ -198,16 +195,14 @@ def laws_of_grid(medians, low=FLATTEST, high=STEEPEST, count=GRID):
 def law_at(beta, medians):
     """Returns the Law with the best alpha >= 0 and gamma >= 0 for this beta."""
     total, largest = sum(medians), max(medians)
-    x = [(size / largest) ** beta for size in medians]
-    y = medians.values()
+    weights = [size / total for size in medians]
+    x, y = [(size / largest) ** beta for size in medians], medians.values()
 
     def mean(values):
-        return sum(size / total * value for size, value in zip(medians, values))
+        return sum(map(mul, weights, values))
 
-    mean_x = mean(x)
-    mean_y = mean(y)
-    mean_xx = mean(map(mul, x, x))
-    mean_xy = mean(map(mul, x, y))
+    mean_x, mean_y = mean(x), mean(y)
+    mean_xx, mean_xy = mean(map(mul, x, x)), mean(map(mul, x, y))
     spread = mean_xx - mean_x * mean_x
     scale = (mean_xy - mean_x * mean_y) / spread if spread > 0 else 0.0
     gamma = mean_y - scale * mean_x
@@ -230,9 +225,9 @@ def _backtest(curve):
 
 # ---- what the data leave open
 
-def bootstrap(curve, splits):
+def bootstrap(curve):
     """Returns the laws of splits drawn with replacement; none for one split. Always the same."""
-    generator, laws = random.Random(0), []
+    splits, generator, laws = splits_of(curve), random.Random(0), []
     for _ in range(DRAWS if len(splits) > 1 else 0):
         chosen = [splits[int(generator.random() * len(splits))] for _ in splits]
         drawn = {size: {place: errors[split] for place, split in enumerate(chosen)
@@ -283,8 +278,8 @@ def falls(curve):
 
 def _slope(pairs):
     """Returns the least-squares slope of (x, y)."""
-    mean = sum(x for x, _ in pairs) / len(pairs)
-    return sum((x - mean) * y for x, y in pairs) / sum((x - mean) ** 2 for x, _ in pairs)
+    x, y = zip(*pairs)
+    return sum(map(mul, deviations(x), y)) / squares(deviations(x))
 
 
 # ---- what can be said

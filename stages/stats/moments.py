@@ -6,11 +6,11 @@
 Examples:
     of_drugs = by_name(drugs, true, pred, naive)
     of_drugs["Drug_7"].correlation(TRUE, PRED)
-    together(list(of_drugs.values())).r2(TRUE, NAIVE)
+    together(of_drugs.values()).r2(TRUE, NAIVE)
 
-A column is a vector of coefficients: PRED is the prediction, (1, -1, 0) the error. Each row is read
-once, however many scores it is part of. Sums are core.metrics.total: inf or nan, and no error, if
-they leave the range of floats.
+A column is a vector of coefficients: PRED is the prediction, ERROR truth minus prediction. Each
+row is read once, however many scores it is part of. Sums are core.metrics.total: inf or nan, and no
+error, if they leave the range of floats.
 """
 import math
 from collections import defaultdict
@@ -21,6 +21,7 @@ from typing import NamedTuple
 from core.metrics import total
 
 TRUE, PRED, NAIVE = (1, 0, 0), (0, 1, 0), (0, 0, 1)
+ERROR = (1, -1, 0)
 BEYOND = (1, 0, -1), (0, 1, -1)     # truth and prediction after the naive one was subtracted
 
 

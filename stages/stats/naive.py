@@ -3,34 +3,30 @@ drug or cell line the training set lacks.
 
     training rows -> fit -> Effects
     Effects + drugs and cell lines of the test rows -> predict -> naive predictions
-    truth, prediction, naive prediction -> strata: drug seen or not x cell line seen or not
-      -> Moments of each drug -> naive and normalised scores, scores of strata
+    truth, prediction, naive prediction -> Moments of each drug, with seen and unseen cell lines
+      -> naive and normalised scores, scores of strata, correlation within drugs
 
 Examples:
     effects = fit(*read_responses("ml_data/gCSI-CCLE/split_0/train_y_data.csv", "auc"))
     scores, strata, correlations = beside_naive(true, pred, drugs, cells, effects)
-    strata[0]           # ('seen', 'seen', 812, 24, 96, mse, ..., drug_pcc), FIELDS names them
+    strata[0]           # ('seen', 'seen', 812, 24, mse, ..., norm_r2), FIELDS names them
 
 Drugs differ more from each other in their mean response than models differ, so a predictor that
 knows nothing but the names already has a high r2. What a model has beyond that shows after the
 naive prediction is subtracted. Source: DrEval (drevalpy), its NaiveMeanEffectsPredictor and its
 normalised metrics.
-
-Cross-study scores are mostly overlap: over the published models the rank correlation of coverage
-with cross-study r2 is .82 to .95.
 """
 import math
-import statistics
 from collections import defaultdict
 from typing import NamedTuple
 
 from core.metrics import mean, mean_absolute_error
-from stages.stats.moments import BEYOND, NAIVE, PRED, TRUE, by_name, groups_of, together
+from stages.stats.moments import (
+    BEYOND, ERROR, NAIVE, PRED, TRUE, by_name, groups_of, together)
 
 FEWEST_ROWS = 5             # for a correlation: with fewer, chance alone makes it anything
 SEEN = {True: "seen", False: "unseen"}
-FIELDS = ("drug", "cell_line", "rows", "drugs", "cell_lines", "mse", "rmse", "mae", "r2", "pcc",
-          "naive_r2", "norm_r2", "drug_pcc")
+FIELDS = ("drug", "cell_line", "rows", "drugs", "mse", "r2", "pcc", "naive_r2", "norm_r2")
 
 
 class Effects(NamedTuple):
@@ -59,41 +55,38 @@ def beside_naive(true, pred, drugs, cells, effects):
 
     scores: {naive_mse, ..., norm_r2, norm_pcc}, those of the naive prediction by `effects`, the
     Effects of the training set, and those of the model after it was subtracted from truth and
-    prediction; nan if undefined. strata: as strata returns them; {drug: ...}: correlations_of.
+    prediction; nan if undefined. strata: a tuple of FIELDS for each of the four that has rows;
+    {drug: ...}: as correlations_of returns it.
     """
     naive = predict(effects, drugs, cells)
-    found, of_drugs = strata(true, pred, naive, drugs, cells, effects)
-    whole = together(list(of_drugs.values()))
+    kinds = zip(map(effects.drugs.__contains__, drugs), map(effects.cells.__contains__, cells),
+                drugs)
+    of_strata, of_drugs = defaultdict(dict), defaultdict(list)
+    for (*kind, drug), moments in by_name(kinds, true, pred, naive).items():
+        of_strata[tuple(kind)][drug] = moments
+        of_drugs[drug].append(moments)
+    groups = {drug: together(parts) for drug, parts in of_drugs.items()}
+    whole = together(groups.values())
     mse = whole.squares(BEYOND[0]) / whole.rows
     scores = {"naive_mse": mse, "naive_rmse": math.sqrt(mse),
               "naive_mae": mean_absolute_error(true, naive),
               "naive_pcc": whole.correlation(TRUE, NAIVE), "naive_r2": whole.r2(TRUE, NAIVE),
               "norm_r2": whole.r2(*BEYOND), "norm_pcc": whole.correlation(*BEYOND)}
-    return scores, found, correlations_of(of_drugs)
+    strata = [stratum(*kind, own) for kind, own in sorted(of_strata.items(), reverse=True)]
+    return scores, strata, correlations_of(groups)
 
 
-def strata(true, pred, naive, drugs, cells, effects):
-    """Returns ([a tuple of FIELDS for each of the four strata that has rows], {drug: Moments}).
+def stratum(drug_seen, cell_seen, groups):
+    """Returns a tuple of FIELDS; groups: {drug: Moments}.
 
-    r2, pcc, naive_r2 and norm_r2 are nan below FEWEST_ROWS rows; drug_pcc is the
-    median over drugs.
+    r2, pcc, naive_r2 and norm_r2 are nan below FEWEST_ROWS rows.
     """
-    kinds = zip(map(effects.drugs.__contains__, drugs), map(effects.cells.__contains__, cells))
-    found, of_drugs = [], defaultdict(list)
-    for kind, chosen in sorted(groups_of(kinds).items(), reverse=True):
-        *columns, own_drugs, own_cells = map(chosen, (true, pred, naive, drugs, cells))
-        groups = by_name(own_drugs, *columns)
-        whole, correlations = together(list(groups.values())), [math.nan] * 4
-        if whole.rows >= FEWEST_ROWS:
-            correlations = [whole.r2(TRUE, PRED), whole.correlation(TRUE, PRED),
-                            whole.r2(TRUE, NAIVE), whole.r2(*BEYOND)]
-        mse = whole.squares((1, -1, 0)) / whole.rows
-        found.append((*map(SEEN.get, kind), whole.rows, len(groups), len(set(own_cells)), mse,
-                      math.sqrt(mse), mean_absolute_error(*columns[:2]), *correlations,
-                      median_correlation(correlations_of(groups))))
-        for drug, moments in groups.items():
-            of_drugs[drug].append(moments)
-    return found, {drug: together(parts) for drug, parts in of_drugs.items()}
+    whole, correlations = together(groups.values()), [math.nan] * 4
+    if whole.rows >= FEWEST_ROWS:
+        correlations = [whole.r2(TRUE, PRED), whole.correlation(TRUE, PRED),
+                        whole.r2(TRUE, NAIVE), whole.r2(*BEYOND)]
+    return (SEEN[drug_seen], SEEN[cell_seen], whole.rows, len(groups),
+            whole.squares(ERROR) / whole.rows, *correlations)
 
 
 def correlations_of(groups):
@@ -105,8 +98,3 @@ def correlations_of(groups):
     found = {name: (group.rows, group.correlation(TRUE, PRED))
              for name, group in sorted(groups.items()) if group.rows >= FEWEST_ROWS}
     return {name: pair for name, pair in found.items() if not math.isnan(pair[1])}
-
-
-def median_correlation(correlations):
-    """Returns the median of what correlations_of returns, nan if that is empty."""
-    return statistics.median([pcc for _, pcc in correlations.values()] or [math.nan])

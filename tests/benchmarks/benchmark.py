@@ -15,6 +15,7 @@ table of docs/benchmarks.md. Rows of Slurm start a cluster of four nodes on this
 munge, root), with two cores each.
 """
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -22,10 +23,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
-from tests.benchmarks.done_campaign import finish_dry_run
 from tests.benchmarks.large_results import make_results
 from tests.cluster import slurm_cluster
+from tests.made_tree import Campaign
 from tests.support import CLEAN, REPOSITORY, TOY, TOY_MODEL, write_benchmark
 
 STUDIES = ("CCLE", "CTRPv2", "GDSCv1", "GDSCv2", "gCSI")
@@ -34,39 +36,36 @@ TASKS_OF_SPLIT, ROW = 55, 11
 BURN = 0.4                          # CPU seconds of a task of the local row
 SPLITS = 10                         # of a published CSA: 550 tasks
 DONE_STUDIES, DONE_SPLITS = 22, 5   # 22 x 45 x 5 = 4,950 finished tasks
-HEADER = "| what | median s | smallest s | peak MB | ratio | must be |"
-# Runs a command and writes seconds, peak MB and CPU seconds of all its processes to standard error.
-MEASURE = """import resource, subprocess, sys, time
-began = time.time()
+HEADER = """| what | median s | smallest s | peak MB | ratio | must be |
+| --- | --- | --- | --- | --- | --- |"""
+# outputs of a finished task, for what decides whether it is done
+FILES = {"preprocess": ("train_y_data.csv", "val_y_data.csv", "test_y_data.csv"),
+         "train": ("val_scores.json", "val_y_data_predicted.csv"),
+         "infer": ("test_y_data_predicted.csv", "test_scores.json"), "collect": ("summary.txt",)}
+# Runs a command and writes the peak MB of its largest process to standard error.
+MEASURE = """import resource, subprocess, sys
 subprocess.check_call(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-sys.stderr.write('%r %r' % (time.time() - began, used.ru_maxrss / 1024))"""
+sys.stderr.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024))"""
 
 
-class Table:
-    """Measures and prints rows. A row is (what, function, what it is compared with, what must
-    hold)."""
+def measure(options, *rows):
+    """Measures and prints rows, in turns, so that what slows the machine for a while slows all.
 
-    def __init__(self, repeats):
-        self.repeats, self.medians = repeats, {}
-        print(HEADER + "\n" + "| --- " * (HEADER.count("|") - 1) + "|", flush=True)
-
-    def measure(self, *rows):
-        """Rows in turns, so that what slows the machine for a while slows all. A function returns
-        peak MB or None; its time counts."""
-        times, peaks = {row[0]: [] for row in rows}, {}
-        for _ in range(self.repeats):
-            for what, function, *_ in rows:
-                began = time.time()
-                peaks[what] = function()
-                times[what].append(time.time() - began)
-        for what, _, *more in rows:
-            self.medians[what] = statistics.median(times[what])
-            reference, goal = (list(more) + ["", ""])[:2]
-            ratio = f"{self.medians[what] / self.medians[reference]:.2f}" if reference else ""
-            peak = f"{peaks[what]:.0f}" if peaks[what] else ""
-            print(f"| {what} | {self.medians[what]:.2f} | {min(times[what]):.2f} | {peak} | "
-                  f"{ratio} | {goal} |", flush=True)
+    A row: (what, function, what it is compared with or '', what must hold). A function returns peak
+    MB or None; its time counts.
+    """
+    times, peaks = {row[0]: [] for row in rows}, {}
+    for _ in range(options.repeats):
+        for what, function, *_ in rows:
+            began = time.time()
+            peaks[what] = function()
+            times[what].append(time.time() - began)
+    medians = {what: statistics.median(found) for what, found in times.items()}
+    for what, _, reference, goal in rows:
+        ratio = f"{medians[what] / medians[reference]:.2f}" if reference else ""
+        peak = f"{peaks[what]:.0f}" if peaks[what] else ""
+        print(f"| {what} | {medians[what]:.2f} | {min(times[what]):.2f} | {peak} | {ratio} | "
+              f"{goal} |", flush=True)
 
 
 def quietly(*command, environment=CLEAN):
@@ -75,12 +74,18 @@ def quietly(*command, environment=CLEAN):
                           stderr=subprocess.PIPE, env=environment, universal_newlines=True)
     if done.returncode:
         raise SystemExit(f"failed: {' '.join(command)}\n{done.stderr}")
-    return float(done.stderr.split()[-1])
+    return float(done.stderr)
 
 
 def workflow(*arguments, project=REPOSITORY, environment=CLEAN, model=TOY):
     return quietly(sys.executable, os.path.join(project, "workflow_csa.py"), *model,
                    *arguments, environment=environment)
+
+
+def anew(*arguments, **settings):
+    """A workflow whose results of before are removed."""
+    shutil.rmtree("out", ignore_errors=True)
+    return workflow(*arguments, **settings)
 
 
 def bare_stage():
@@ -90,33 +95,23 @@ def bare_stage():
     return f"{sys.executable} {script} --output_dir {os.path.abspath('bare')}\n"
 
 
-def anew(function):
-    """A function that removes the results before."""
-    def run():
-        shutil.rmtree("out", ignore_errors=True)
-        return function()
-    return run
+def beside_the_version_before(options, what, command, goal):
+    """command: project -> peak MB"""
+    before, rows = "the same of the version before" if options.before else "", []
+    if before:
+        rows.append((before, lambda: command(options.before), "", ""))
+    measure(options, *rows, (what, lambda: command(REPOSITORY), before, goal))
 
 
-def beside_the_version_before(table, options, what, command, goal):
-    """command: project -> None"""
-    ours, before = (what, lambda: command(REPOSITORY)), "the same of the version before"
-    if options.before:
-        table.measure((before, lambda: command(options.before)), (*ours, before, goal))
-    else:
-        table.measure(ours)
-
-
-def first(table, options):
+def first(options):
     """The README's first command."""
-    def command(project):
-        return anew(lambda: workflow("--source", "gCSI", "--executor", "local", project=project,
-                                     model=("--output_dir", "out")))()
-    beside_the_version_before(table, options, "python3 workflow_csa.py --source gCSI", command,
-                              "1.1")
+    beside_the_version_before(
+        options, "python3 workflow_csa.py --source gCSI",
+        lambda project: anew("--source", "gCSI", "--executor", "local", project=project,
+                             model=("--output_dir", "out")), "1.1")
 
 
-def local(table, options):
+def local(options):
     """110 tasks of 0.4 s of CPU on two cores, tables and page included, beside bare stages."""
     write_benchmark("raw", STUDIES, splits=2, rows=40)
     environment = dict(CLEAN, TOY_FAULTS=";".join(f"{stage} / burn:{BURN}" for stage in
@@ -128,12 +123,12 @@ def local(table, options):
     def through_xargs():
         subprocess.run(["xargs", "-P", "2", "-L", "1", "env"], input=(line * tasks).encode(),
                        stdout=subprocess.DEVNULL, env=environment, check=True)
-    table.measure((xargs, through_xargs), (
-        f"{tasks} tasks, --executor local --jobs 2", anew(lambda: workflow(
-            "--executor", "local", "--jobs", "2", environment=environment)), xargs, "1.10"))
+    measure(options, (xargs, through_xargs, "", ""), (
+        f"{tasks} tasks, --executor local --jobs 2", lambda: anew(
+            "--executor", "local", "--jobs", "2", environment=environment), xargs, "1.10"))
 
 
-def slurm(table, options):
+def slurm(options):
     """550 tasks that do nothing on a real cluster, beside arrays that were written by hand."""
     if slurm_cluster.why_not():
         print(f"Slurm is left out: {slurm_cluster.why_not()}")
@@ -154,10 +149,8 @@ def slurm(table, options):
         cluster.wait_until_empty()
 
     def ours(*more):
-        def run():
-            workflow("--executor", "slurm", *more, environment=cluster.environment)
-            cluster.wait_until_empty()
-        return anew(run)
+        anew("--executor", "slurm", *more, environment=cluster.environment)
+        cluster.wait_until_empty()
 
     def through_parsl():
         cluster.restore()
@@ -167,37 +160,50 @@ def slurm(table, options):
     whole, fused = f"one array of {rows} bare rows by hand", f"{rows * ROW} tasks, --fuse"
     parsl = f"{rows * ROW} bare stages through Parsl's pilot jobs"
     try:
-        table.measure((arrays, lambda: by_hand(1)), (f"{rows * ROW} tasks", ours(), arrays, "1.1"),
-                      (whole, lambda: by_hand(ROW)), (fused, ours("--fuse"), whole, "1.4"),
-                      *([(parsl, through_parsl)] if options.parsl else []))
-        if options.parsl:
-            print(f"| {fused}, beside Parsl | | | | "
-                  f"{table.medians[fused] / table.medians[parsl]:.2f} | 0.6 |")
+        measure(options, (arrays, lambda: by_hand(1), "", ""),
+                (f"{rows * ROW} tasks", ours, arrays, "1.1"),
+                (whole, lambda: by_hand(ROW), "", ""),
+                (fused, lambda: ours("--fuse"), whole, "1.4"),
+                *([(parsl, through_parsl, fused, "at least 1.67")] if options.parsl else []))
     finally:
         cluster.stop()
 
 
-def done(table, options):
+def done(options):
     """A campaign of 4,950 finished tasks: what the same command and --status take."""
     write_benchmark("raw", [f"S{at:02d}" for at in range(DONE_STUDIES)], splits=DONE_SPLITS)
-    local_run = ("--executor", "local")
-    anew(lambda: workflow(*local_run, "--dry_run"))()
+    anew("--executor", "local", "--dry_run")
     tasks = finish_dry_run("out") - 1
-    table.measure((f"the same command, {tasks} tasks done", lambda: workflow(*local_run), "",
-                   "2.5 s, 120 MB"), (f"--status of {tasks} tasks",
-                                      lambda: workflow(*local_run, "--status"), "",
-                                      "2.5 s, 120 MB"))
+    for what, more in ((f"the same command, {tasks} tasks done", ()),
+                       (f"--status of {tasks} tasks", ("--status",))):
+        measure(options, (what, lambda: workflow("--executor", "local", *more), "",
+                          "2.5 s, 120 MB"))
 
 
-def collect(table, options):
+def finish_dry_run(out):
+    """Every task of the dry run in OUT is done, each output a byte; returns their number."""
+    (dry_plan,) = Path(out).glob("launches/*/dry_plan.json")
+    tasks, campaign = json.loads(dry_plan.read_text())["tasks"], Campaign(out)
+    dry_plan.rename(dry_plan.with_name("plan.json"))
+    campaign.launch = dry_plan.parent.name
+    for task in tasks:
+        if task["stage"] == "collect":
+            task["parents"] = []        # a status names no inputs of tables
+        files = FILES[task["stage"]]
+        campaign.run([task], files=dict.fromkeys(files, 1))
+        for name in files:
+            campaign.write(f"{task['name']}/{name}", "1")
+    return len(tasks)
+
+
+def collect(options):
     """The collector on results of 100,000 rows."""
     make_results("results")
 
     def command(project):
         return quietly(sys.executable, os.path.join(project, "stages", "collect_scores.py"),
                        "results", "--output_dir", "tables")
-    beside_the_version_before(table, options, "collector: 250 results of 100,000 rows", command,
-                              "0.5")
+    beside_the_version_before(options, "collector: 250 results of 100,000 rows", command, "0.5")
 
 
 PARTS = {"first": first, "local": local, "slurm": slurm, "done": done, "collect": collect}
@@ -208,20 +214,16 @@ def main(argv=None):
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
     parser.add_argument("--repeats", type=int, default=3, help="of each row (3)")
-    parser.add_argument("--before", metavar="DIR",
+    parser.add_argument("--before", metavar="DIR", type=os.path.abspath,
                         help="a checkout of another version, measured in turns")
     parser.add_argument("--parsl", metavar="PYTHON", help="a Python that has Parsl (left out)")
     options = parser.parse_args(argv)
-    options.before = options.before and os.path.abspath(options.before)
-    table, work = Table(options.repeats), tempfile.mkdtemp(prefix="benchmark.")
-    try:
+    print(HEADER, flush=True)
+    with tempfile.TemporaryDirectory(prefix="benchmark.") as work:
         for part in options.only:
             os.makedirs(os.path.join(work, part))
             os.chdir(os.path.join(work, part))
-            PARTS[part](table, options)
-    finally:
-        os.chdir(REPOSITORY)
-        shutil.rmtree(work)
+            PARTS[part](options)
     return 0
 
 

@@ -11,9 +11,10 @@ import json
 import os
 import random
 
+from tests.made_tree import write
+
 SPLITS = 10
 STUDIES = ("CCLE", "CTRPv2", "GDSCv1", "GDSCv2", "gCSI")
-TEXTS = [f"{place / 10000:.4f}" for place in range(10001)]      # responses as IMPROVE writes them
 
 
 def make_results(out):
@@ -26,44 +27,32 @@ def make_results(out):
     scores = json.dumps(dict.fromkeys(("mse", "rmse", "pcc", "scc", "r2"), 0.25))
     for source in STUDIES:
         _link(out, f"ml_data/{source}-{STUDIES[0]}", "train_y_data.csv",
-              _training(studies[source], generator))
+              _responses(studies[source], generator, False))
         for target in STUDIES:
             pair = f"infer/{source}-{target}"
             _link(out, pair, "test_scores.json", scores)
-            _link(out, pair, "test_y_data_predicted.csv", _predictions(studies[target], generator))
+            _link(out, pair, "test_y_data_predicted.csv",
+                  _responses(studies[target], generator, True))
 
 
 def _link(out, directory, name, text):
-    paths = [os.path.join(out, directory, f"split_{split}", name) for split in range(SPLITS)]
-    for path in paths:
+    first, *others = [os.path.join(out, directory, f"split_{split}", name)
+                      for split in range(SPLITS)]
+    write(first, text)
+    for path in others:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(paths[0], "w") as file:
-        file.write(text)
-    for path in paths[1:]:
-        os.link(paths[0], path)
+        os.link(first, path)
 
 
-def _rows(study, generator):
-    """Yields ('drug,cell line,', place in TEXTS) of every pair of a study, shuffled."""
+def _responses(study, generator, predicted):
+    """The responses of every pair of a study, shuffled; predicted: with truth and prediction."""
     drugs, cells = study
-    pairs = [f"{drug},{cell}," for drug in drugs for cell in cells]
+    pairs = [f"{drug},{cell}" for drug in drugs for cell in cells]
     generator.shuffle(pairs)
+    lines = ["improve_chem_id,improve_sample_id,auc" + ",auc_true,auc_pred" * predicted]
     for pair in pairs:
-        yield pair, _place(generator.gauss(6000, 1500))
-
-
-def _place(value):
-    return min(10000, max(0, int(value)))
-
-
-def _training(study, generator):
-    return "improve_chem_id,improve_sample_id,auc\n" + "".join(
-        f"{pair}{TEXTS[true]}\n" for pair, true in _rows(study, generator))
-
-
-def _predictions(study, generator):
-    lines = ["improve_chem_id,improve_sample_id,auc,auc_true,auc_pred\n"]
-    for pair, true in _rows(study, generator):
-        pred = _place(true + int(generator.gauss(0, 800)))
-        lines.append(f"{pair}{TEXTS[true]},{TEXTS[true]},{TEXTS[pred]}\n")
-    return "".join(lines)
+        true = generator.gauss(0.6, 0.15)
+        lines.append(f"{pair},{true:.4f}")
+        if predicted:
+            lines[-1] += f",{true:.4f},{true + generator.gauss(0, 0.08):.4f}"
+    return "\n".join(lines) + "\n"

@@ -1,24 +1,22 @@
 """learning_curves: how far the fitted law misses at 2, 4 and 8 times the data, and what bands hold.
 
-    made curves, published curves -> fit without the largest sizes -> misses, coverage, calibration
-
-Usage: python3 tests/benchmarks/learning_curves.py [--curves N] [--seed S] [--lcdb]
+    made curves, published curves -> fit without the largest sizes -> misses, coverage
 
 Examples:
     python3 tests/benchmarks/learning_curves.py                     # made curves alone
-    python3 tests/benchmarks/learning_curves.py --lcdb --every 3    # every third curve of LCDB, too
+    python3 tests/benchmarks/learning_curves.py --lcdb              # every third curve of LCDB, too
 
 Fits see sizes up to a half, a quarter, an eighth of where they are asked. The truth of a made curve
 is its shape times the median level of its splits; that of a published curve the median measured at
 its largest size. LCDB 1.0 (Mohr et al., ECML PKDD 2022; 68 MB from the package index, in a
 temporary folder): error rates of (data set, learner) pairs with 2,000 rows and a falling error, at
-sizes with at least five repeats. Every other data set calibrates DRIFT, the others are the test.
+sizes with at least five repeats. Every other data set has calibrated DRIFT, the others are a test.
 """
-import argparse
 import collections
 import csv
 import glob
 import io
+import itertools
 import math
 import os
 import random
@@ -30,12 +28,13 @@ import tempfile
 from typing import NamedTuple
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-from stages.stats import learning_curve  # noqa: E402
-from stages.stats.learning_curve import TIMES, band, fit_power_law  # noqa: E402
+from stages.stats.learning_curve import ENOUGH_SIZES, TIMES, band, fit_power_law  # noqa: E402
 
 SHARES = (0.8, 0.95)
 SPLITS = (1, 3, 5, 10, 20)
 DESIGNS = ((5, 8), (7, 5), (10, 10), (10, 64), (20, 64), (40, 1000))    # sizes, largest / smallest
+CURVES, SEED = 2, 11    # made curves of a shape, number of splits and design
+EVERY = 3               # every third published curve
 LARGEST = 16000.0
 FAR = 1e30      # times the largest size: where a curve has levelled off
 
@@ -55,7 +54,6 @@ class Asked(NamedTuple):
     miss: float
     held: tuple         # is the truth in the band?
     widths: tuple       # log(high / low)
-    needed: tuple = ()  # DRIFT with which the band just holds the truth
 
 
 # ---- made curves; x = 1 at the largest size fitted, where the error is 1
@@ -95,27 +93,20 @@ def mmf4(generator, span):
     return lambda x: g + (1 - g) * (1 + q) / (1 + q * x ** d)
 
 
-def flat(generator, span):
-    return lambda x: 1.0
-
-
 SHAPES = {"power": power, "plateau": plateau, "log": logarithm, "pow4": pow4, "mmf4": mmf4}
 
 
-def made_curves(count, seed, shapes=tuple(SHAPES)):
+def made_curves(count, seed):
     """Yields Curves of every shape, number of splits and design."""
-    for shape in shapes:
-        for splits in SPLITS:
-            for design in DESIGNS:
-                for i in range(count):
-                    generator = random.Random(f"{seed} {shape} {splits} {design} {i}")
-                    yield made_curve(shape, splits, design, generator)
+    for shape, splits, design, i in itertools.product(SHAPES, SPLITS, DESIGNS, range(count)):
+        generator = random.Random(f"{seed} {shape} {splits} {design} {i}")
+        yield made_curve(shape, splits, design, generator)
 
 
 def made_curve(shape, splits, design, generator):
     """A level per split, noise that shrinks with size and is correlated between nested subsets."""
     count, span = design
-    curve = SHAPES.get(shape, flat)(generator, span)
+    curve = SHAPES[shape](generator, span)
     xs = [span ** (i / (count - 1) - 1) for i in range(count)] + list(map(float, TIMES))
     noise, level = 10 ** generator.uniform(-2.5, -1.7), generator.uniform(0.01, 0.05)
     pace, memory = generator.uniform(0.1, 0.4), generator.uniform(0.1, 2)
@@ -146,7 +137,7 @@ def correlated(xs, memory, generator):
 
 # ---- published curves
 
-def published_curves(every):
+def published_curves():
     """Yields the Curves of LCDB 1.0, three a pair; group: 'calibration' or 'other half'."""
     pairs = collections.defaultdict(lambda: collections.defaultdict(dict))
     with tempfile.TemporaryDirectory() as folder:
@@ -161,12 +152,12 @@ def published_curves(every):
                     pairs[pair][int(row["size_train"])][repeat] = 1 - float(row["score_test"])
     halves = {data: ("calibration", "other half")[i % 2]
               for i, data in enumerate(sorted({data for data, _ in pairs}))}
-    repeated = [(halves[data], {size: found for size, found in sorted(sizes.items())
-                                if len(found) >= 5})
-                for (data, _), sizes in sorted(pairs.items())]
-    chosen = [(half, sizes) for half, sizes in repeated if is_used(sizes)]
-    print(f"{len(chosen)} curves of LCDB, every {every}. used")
-    for half, sizes in chosen[::every]:
+    used = []
+    for (data, _), sizes in sorted(pairs.items()):
+        sizes = {size: found for size, found in sorted(sizes.items()) if len(found) >= 5}
+        if is_used(sizes):
+            used.append((halves[data], sizes))
+    for half, sizes in used[::EVERY]:
         yield from parts_of(half, sizes)
 
 
@@ -181,14 +172,11 @@ def is_used(sizes):
 def parts_of(group, sizes):
     """Yields the curve up to a half, a quarter, an eighth of its largest size."""
     largest = max(sizes)
-    repeats = sorted({repeat for found in sizes.values() for repeat in found})
     truth = statistics.median(sizes[largest].values())
     for times in TIMES:
-        seen = [size for size in sizes if size <= largest / times]
-        if len(seen) >= learning_curve.ENOUGH_SIZES:
-            yield Curve(group, {size: {repeat: sizes[size].get(repeat, math.nan)
-                                       for repeat in repeats} for size in seen},
-                        {times: truth, "size": largest})
+        seen = {size: errors for size, errors in sizes.items() if size <= largest / times}
+        if len(seen) >= ENOUGH_SIZES:
+            yield Curve(group, seen, {times: truth, "size": largest})
 
 
 # ---- misses and coverage
@@ -198,25 +186,17 @@ def asked(curve, fit):
     for times in (times for times in TIMES if times in curve.truth):
         size, truth = curve.truth.get("size", times * fit.full_size), curve.truth[times]
         bands = [band(fit, size, share) for share in SHARES]
-        one = Asked(curve.group, times, abs(math.log(fit.law.at(size) / truth)),
+        yield Asked(curve.group, times, abs(math.log(fit.law.at(size) / truth)),
                     tuple(low <= truth <= high for low, high in bands),
                     tuple(math.log(high / low) for low, high in bands))
-        yield one._replace(needed=needed_drift(fit, size, one))
-
-
-def needed_drift(fit, size, one):
-    beyond = fit.misfit * math.log(size / fit.law.largest) ** learning_curve.DRIFT_POWER
-    splits = [(width / 2) ** 2 - (learning_curve.DRIFT[share] * beyond) ** 2
-              for share, width in zip(SHARES, one.widths)]
-    return tuple(math.sqrt(max(0.0, one.miss ** 2 - part)) / beyond for part in splits)
 
 
 def table(found):
     """Returns lines: misses, coverage and widths by group, at 2, 4, 8 times."""
     lines = ["| | predictions | miss: median / worst, % | in 80 % band, % | in 95 % band, % "
              "| width 80 %, % | width 95 %, % |", "| --- " * 7 + "|"]
-    for group in ["all"] * (len({one.group for one in found}) > 1) + sorted(
-            {one.group for one in found}):
+    groups = sorted({one.group for one in found})
+    for group in ["all"] * (len(groups) > 1) + groups:
         rows = [[one for one in found if one.times == times and group in ("all", one.group)]
                 for times in TIMES]
         cells = [[f"{percent(statistics.median(one.miss for one in row)):.2f} / "
@@ -234,14 +214,6 @@ def percent(logarithm):
     return 100 * (math.exp(logarithm) - 1)
 
 
-def calibration_line(found):
-    """Returns the DRIFT with which the bands of the calibration half hold what they say."""
-    half = [one for one in found if one.group == "calibration"]
-    drifts = [sorted(one.needed[place] for one in half)[int(share * len(half))]
-              for place, share in enumerate(SHARES)]
-    return "DRIFT of the calibration half: {:.2f} (80 %), {:.2f} (95 %)".format(*drifts)
-
-
 def asymptote_line(fitted):
     named = [(curve, fit) for curve, fit in fitted if fit.asymptote_identified]
     held = sum(fit.asymptote_low <= curve.asymptote <= fit.asymptote_high for curve, fit in named)
@@ -256,26 +228,16 @@ def usable(curves):
     return [(curve, fit) for curve, fit in fitted if fit.usable]
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--curves", type=int, default=2, help="a shape, splits and design (2)")
-    parser.add_argument("--seed", type=int, default=11, help="of the made curves (11)")
-    parser.add_argument("--lcdb", action="store_true", help="published curves, too")
-    parser.add_argument("--every", type=int, default=3, help="every N-th published curve (3)")
-    options = parser.parse_args(argv)
+def main(argv):
     print("Made curves")
-    fitted = usable(made_curves(options.curves, options.seed))
-    found = [one for pair in fitted for one in asked(*pair)]
-    print(*table(found), asymptote_line(fitted), sep="\n")
-    print("\nMade curves that are flat")
-    usable(made_curves(options.curves, options.seed, ["flat"]))
-    if options.lcdb:
+    fitted = usable(made_curves(CURVES, SEED))
+    print(*table([one for pair in fitted for one in asked(*pair)]), asymptote_line(fitted),
+          sep="\n")
+    if argv == ["--lcdb"]:
         print("\nPublished curves")
-        found = [one for pair in usable(published_curves(options.every)) for one in asked(*pair)]
-        print(*table(found), calibration_line(found), sep="\n")
-    return 0
+        print(*table([one for pair in usable(published_curves()) for one in asked(*pair)]),
+              sep="\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(sys.argv[1:])

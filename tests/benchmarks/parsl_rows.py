@@ -1,8 +1,8 @@
 """parsl_rows: the stages of a campaign through Parsl, as its manual says; runs in a Python that has
 it.
 
-    rows of STAGES stages: preprocess, train, then preprocess and infer of each further target,
-    through four pilot jobs on the Slurm cluster, two workers each
+    rows of STAGES stages, each after the one before it, through four pilot jobs on the Slurm
+    cluster, two workers each
 
 Usage: python3 tests/benchmarks/parsl_rows.py ROWS STAGES COMMAND...
 """
@@ -17,16 +17,10 @@ from parsl.providers import SlurmProvider
 NODES, WORKERS = 4, 2
 
 
-def run_stage(command, *_):
-    """The results of its parents are only waited for."""
+def run_stage(command, _):
+    """The result of the stage before is only waited for."""
     import subprocess   # here, since it runs where this module is not
     subprocess.check_call(command)
-
-
-def parents(stage):
-    """The stages of its row that a stage is made from: 0, 2, 4... preprocess, 1 trains, 3, 5...
-    infer."""
-    return [] if stage % 2 == 0 else [0] if stage == 1 else [1, stage - 1]
 
 
 def main(rows, stages, *command):
@@ -35,15 +29,11 @@ def main(rows, stages, *command):
                            launcher=SingleNodeLauncher())
     executor = HighThroughputExecutor(address="127.0.0.1", max_workers_per_node=WORKERS,
                                       provider=pilots)
-    config = parsl.Config(executors=[executor], strategy="none", usage_tracking=0,
-                          initialize_logging=False)
-    with parsl.load(config):
-        app, futures = parsl.python_app(run_stage), []
-        for _ in range(int(rows)):
-            row = []
-            for stage in range(int(stages)):
-                row.append(app(list(command), *[row[parent] for parent in parents(stage)]))
-            futures += row
+    with parsl.load(parsl.Config(executors=[executor], strategy="none", usage_tracking=0,
+                                 initialize_logging=False)):
+        app, futures = parsl.python_app(run_stage), [None] * int(rows)
+        for _ in range(int(stages)):
+            futures = [app(list(command), future) for future in futures]
         for future in futures:
             future.result()
 

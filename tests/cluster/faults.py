@@ -42,7 +42,6 @@ sys.exit(workflow_csa.main(sys.argv[1:]))
 
 
 class FaultCase(slurm_cluster.WithCluster, WorkCase):
-    variables = {"LATENCY_WAIT": "2"}
     more, splits = (), 1        # options of every launch; splits of the benchmark
 
     @classmethod
@@ -56,7 +55,8 @@ class FaultCase(slurm_cluster.WithCluster, WorkCase):
 
     def setUp(self):
         super().setUp()
-        self.environment = dict(self.environment, TOY_STARTS=self.path("starts.txt"))
+        self.environment = dict(self.environment, TOY_STARTS=self.path("starts.txt"),
+                                LATENCY_WAIT="2")
         write_benchmark(self.path("raw"), ("A", "B"), self.splits)
         self.addCleanup(self.cluster.empty_queue)
 
@@ -81,7 +81,7 @@ class FaultCase(slurm_cluster.WithCluster, WorkCase):
         return "".join(f";train models/{model} wait:{self.path(until)}" for model in models)
 
     def launch_and_hold(self):
-        """A launch with models/A/split_0 running until let_go."""
+        """A launch with models/A/split_0 running until the file go appears."""
         self.launch(TOY_FAULTS=self.hold("A/split_0"))
         self.wait_for_running("models/A/split_0")
 
@@ -94,12 +94,6 @@ class FaultCase(slurm_cluster.WithCluster, WorkCase):
                 text = text.replace(old, new)
             self.write(path, text)
         return self.path("project")
-
-    def let_go(self):
-        """The held tasks go on; returns when all tasks are done, each as if undisturbed."""
-        self.write("go", "")
-        self.cluster.wait_until_empty()
-        self.assert_all_done()
 
     def cancel(self, name):
         self.cluster.run("scancel", self.elements()[name][1])

@@ -6,6 +6,7 @@ Needs root and Debian's slurm-wlm and munge; `why_not()` says what is missing. T
 is no slurmdbd on purpose: many clusters have none, and nothing may depend on it.
 Daemons and jobs are ended by tests/keeper.py when the test process has ended.
 """
+import functools
 import os
 import random
 import re
@@ -67,22 +68,23 @@ def why_not():
 
 
 AFTERWARDS = 3  # seconds in which the last message of an attempt comes
-STARTED = {}    # settings: the cluster that runs with them
+
+
+@functools.lru_cache(maxsize=None)
+def started(**settings):
+    return Cluster(**settings)
 
 
 def shared(**settings):
     """The one cluster of these settings in this process, its queue empty and all nodes idle."""
-    key = tuple(sorted(settings.items()))
-    if key in STARTED:
-        STARTED[key].restore()
-    else:
-        STARTED[key] = Cluster(**settings)
-    return STARTED[key]
+    cluster = started(**settings)
+    cluster.restore()
+    return cluster
 
 
 class WithCluster:
     """Beside a TestCase: a cluster of these settings, and the environment of its commands."""
-    settings, variables = {}, {}
+    settings = {}
 
     @classmethod
     def setUpClass(cls):
@@ -90,7 +92,7 @@ class WithCluster:
             raise unittest.SkipTest(why_not())
         super().setUpClass()
         cls.cluster = shared(**cls.settings)
-        cls.environment = dict(CLEAN, SLURM_CONF=cls.cluster.configuration, **cls.variables)
+        cls.environment = dict(CLEAN, SLURM_CONF=cls.cluster.configuration)
 
 
 class Cluster:
@@ -98,8 +100,9 @@ class Cluster:
 
     def __init__(self, largest_array=1001, slurmd_timeout=300, more=""):
         self.directory = tempfile.mkdtemp(prefix="slurm.")
-        self.socket = os.path.join(self.directory, "munge", "socket")
-        for name in ("state", "spool", "log", "munge", *(f"spool/{node}" for node in NODES)):
+        munge = os.path.join(self.directory, "munge")
+        self.socket = os.path.join(munge, "socket")
+        for name in ("state", "log", "munge", *(f"spool/{node}" for node in NODES)):
             os.makedirs(os.path.join(self.directory, name), exist_ok=True)
         os.chmod(self.directory, 0o755)
         first = free_ports(5)
@@ -116,7 +119,6 @@ class Cluster:
         self.environment = dict(os.environ, SLURM_CONF=self.configuration)
         self.processes, self.losses = {}, 0
         self.gone = {}      # job that was put back: when its attempt before had ended
-        munge = os.path.dirname(self.socket)
         Path(munge, "key").write_bytes(os.urandom(128))
         os.chmod(os.path.join(munge, "key"), 0o400)
         self.commands = {
@@ -139,22 +141,15 @@ class Cluster:
 
     def kill(self, name, number=signal.SIGTERM):
         """Ends one daemon and waits for it."""
-        process = self.processes.pop(name)
+        process = self.processes[name]
         process.send_signal(number)
         process.wait(PATIENCE)
 
-    def jobs_on(self, node):
-        """The processes of a node's jobs, by their environment: slurmstepd overwrites its own."""
-        ours, there = f"SLURM_CONF={self.directory}/".encode(), f"SLURMD_NODENAME={node}".encode()
-        found = ((pid, keeper.read_proc(pid, "environ").split(b"\0")) for pid in keeper.processes()
-                 if not keeper.is_step(pid))
-        return [pid for pid, words in found
-                if there in words and any(word.startswith(ours) for word in words)]
-
     def kill_steps(self, node):
         """kill -9 of all jobs on a node, slurmstepd first: nobody can tell the controller."""
-        jobs = self.jobs_on(node)
-        for pid in [*filter(keeper.is_step, map(keeper.parent_of, jobs)), *jobs]:
+        jobs = (keeper.marked(f"SLURM_CONF={self.directory}/".encode())
+                & keeper.marked(f"SLURMD_NODENAME={node}\0".encode()))
+        for pid in sorted(jobs, key=keeper.is_step, reverse=True):
             keeper.end(pid)
 
     def has_step(self, job):
@@ -170,9 +165,8 @@ class Cluster:
         Its next one gets a number far behind: a node that is sent a number a second time takes the
         job for a copy, and Slurm drains the node and holds the job.
         """
-        for name in os.listdir(os.path.join(self.directory, "state")):
-            if name.startswith("job_state"):
-                os.unlink(os.path.join(self.directory, "state", name))
+        for path in Path(self.directory, "state").glob("job_state*"):
+            path.unlink()
         self.losses += 1
         with open(self.patient, "a") as file:
             file.write(f"FirstJobId={self.losses * 100_000}\n")
@@ -188,7 +182,7 @@ class Cluster:
     def restore(self):
         """As after the start, whatever a failed test has left."""
         for name in ("slurmctld", *NODES):
-            if name not in self.processes or self.processes[name].poll() is not None:
+            if self.processes[name].poll() is not None:
                 self.start(name)
         self.wait_until_up()
         self.empty_queue()
@@ -227,10 +221,9 @@ class Cluster:
 
     def what_is_there(self):
         """What a wait in vain may come from."""
-        with open(os.path.join(self.directory, "log", "slurmctld.log"), errors="replace") as file:
-            log = "".join(file.readlines()[-40:])
+        log = Path(self.directory, "log", "slurmctld.log").read_text(errors="replace")
         return "\n".join(("", self.run("squeue", "-r", check=False),
-                          self.run("sinfo", "-N", "-o", "%N %T %E", check=False), log))
+                          self.run("sinfo", "-N", "-o", "%N %T %E", check=False), log[-4000:]))
 
     def stop(self):
         """Ends the daemons, for measurements that follow. Nothing may be in the queue."""
@@ -243,11 +236,8 @@ def free_ports(count):
     # Below those that the kernel gives to clients, and at random: clusters that start side by side
     # do not meet.
     start = 20000 + random.SystemRandom().randrange(1500) * 8
-    while not all(port_is_free(start + offset) for offset in range(count)):
-        start += count
+    for port in range(start, start + count):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return free_ports(count)
     return start
-
-
-def port_is_free(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0

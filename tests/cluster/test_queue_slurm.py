@@ -2,9 +2,6 @@
 
 Arrays of this test stand for those of a launch: they have its job names, and sleep.
 """
-import argparse
-import contextlib
-import io
 import os
 from unittest import mock
 
@@ -44,22 +41,14 @@ class QueueSlurmTest(slurm_cluster.WithCluster, QueueCase):
         return found
 
     def survey(self):
-        return {state.name: state for state in status.survey(self.tree(), self.look())}
+        return {state.name: state for state in status.survey(self.look())}
 
     def wait_for_states(self, wanted):
         """wanted: {task name: Slurm's state of its element}"""
         def reached():
-            found = self.look()
-            return all(element and element.state == wanted[name]
-                       for name, element in ((name, found.of_task(name)) for name in wanted))
+            found = self.look().of_task
+            return all(found[name] and found[name].state == wanted[name] for name in wanted)
         wait_for(reached, str(wanted))
-
-    def cancel(self, dry_run):
-        """What --cancel prints."""
-        options = argparse.Namespace(output_dir=self.path("out"), dry_run=dry_run)
-        with contextlib.redirect_stdout(io.StringIO()) as out:
-            self.assertEqual(queue.cancel(options), 0)
-        return out.getvalue()
 
     def test_every_element_of_an_array_with_a_constant_step_is_seen_and_cancelled(self):
         """squeue -r leaves out the last one of seven or more that wait."""
@@ -69,13 +58,14 @@ class QueueSlurmTest(slurm_cluster.WithCluster, QueueCase):
         self.assertEqual(len(self.survey()), 11)
         self.assertEqual({state.state for state in self.survey().values()}, {"queued"})
         with self.assertRaisesRegex(Refusal, r"in a live launch of .* \(train.31 first"):
-            status.refuse_busy(self.tree(), ["train.31"], self.look())
+            status.refuse_busy(["train.31"], self.look())
         named = f"2 jobs: {' '.join(jobs)}\n"
-        self.assertEqual(self.cancel(True), f"dry run: would cancel {named}")
-        self.assertEqual(len(self.look().in_queue()), 11)
-        self.assertEqual(self.cancel(False), f"cancelled {named}")
+        self.assertEqual(self.run_toy("--cancel", "--dry_run").out,
+                         f"dry run: would cancel {named}")
+        self.assertEqual(len(self.look().in_queue), 11)
+        self.assertEqual(self.run_toy("--cancel").out, f"cancelled {named}")
         wait_for(lambda: self.cluster.run("squeue", "-h", "-o", "%F").split() == [other], "the end")
-        self.assertEqual(self.cancel(False),
+        self.assertEqual(self.run_toy("--cancel", code=0).out,
                          "nothing to cancel: no task of this run waits or runs\n")
 
     def test_waiting_elements_that_were_cancelled_are_cancelled_and_what_has_ended_stays(self):
@@ -85,7 +75,7 @@ class QueueSlurmTest(slurm_cluster.WithCluster, QueueCase):
         for index, state in enumerate(("done", "running")):
             self.status(f"train.{index}", state, slurm_job=f"{job}_{index}", launch=self.launch_id)
         self.cluster.run("scancel", *(f"{job}_{index}" for index in (2, 3)), self.jobs["infer"])
-        wait_for(lambda: len(self.look().in_queue()) == 1, "the end of what was cancelled")
+        wait_for(lambda: len(self.look().in_queue) == 1, "the end of what was cancelled")
         states = {name: state.reason or state.state for name, state in self.survey().items()}
         cancelled = ("train.2", "train.3", *(f"infer.{index}" for index in range(4)))
         self.assertEqual(states, dict({"train.0": "done", "train.1": "running"},
@@ -113,7 +103,7 @@ class QueueSlurmTest(slurm_cluster.WithCluster, QueueCase):
         self.assertIn("SKIP_TEST_ONLY=1", caught.exception.hint)
         with mock.patch.dict(os.environ, SKIP_TEST_ONLY="1"):
             slurm.test_scripts([array("train")], directory)
-        jobs, error = slurm.submit_arrays("csa", [array("train")], directory)
+        jobs, error = slurm.submit_arrays([array("train")], directory)
         self.assertEqual((list(jobs), error), (["train"], None))
 
     def test_nodes_that_are_all_down_are_waited_for(self):
@@ -121,7 +111,7 @@ class QueueSlurmTest(slurm_cluster.WithCluster, QueueCase):
         self.addCleanup(self.cluster.run, "scontrol", "update", nodes, "state=resume")
         self.cluster.run("scontrol", "update", nodes, "state=down", "reason=test")
         self.submit("train", "0")
-        wait_for(lambda: "DOWN, DRAINED" in self.look().of_task("train.0").reason, "Slurm's reason")
+        wait_for(lambda: "DOWN, DRAINED" in self.look().of_task["train.0"].reason, "Slurm's reason")
         self.assertEqual(status.exit_code(list(self.survey().values())), 3)
         self.assert_test_only_refuses("configuration is not available")
 

@@ -1,6 +1,4 @@
 """ridge_infer_improve: what the trained weights predict for the test part."""
-import sys
-
 import numpy as np
 
 import improvelib.utils as frm
@@ -15,11 +13,6 @@ def run(params):
     score(true, predict(model, features), params, "test", params["input_data_dir"])
 
 
-def main(args):
-    params = DRPInferConfig().initialize_parameters(
-        pathToModelDir=HERE, default_config="ridge_params.ini", additional_definitions=[])
-    run(params)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run(DRPInferConfig().initialize_parameters(
+        pathToModelDir=HERE, default_config="ridge_params.ini", additional_definitions=[]))

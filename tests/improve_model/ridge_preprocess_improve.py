@@ -1,5 +1,4 @@
 """ridge_preprocess_improve: genes and descriptors beside each response, by IMPROVE's library."""
-import sys
 from pathlib import Path
 
 import improvelib.applications.drug_response_prediction.drp_utils as drp
@@ -16,23 +15,16 @@ def run(params):
     compounds = drugs.DrugsLoader(params).dfs["drug_mordred.tsv"].reset_index()
     for stage in ("train", "val", "test"):
         split_file = params[f"{stage}_split_file"]
-        rows = drp.DrugResponseLoader(params, split_file=split_file).dfs["response.tsv"]
-        rows = rows.dropna(subset=[params["y_col_name"]])
-        rows, _ = drp.get_common_samples(rows, cells, params["canc_col_name"])
-        rows, _ = drp.get_common_samples(rows, compounds, params["drug_col_name"])
-        pairs = rows[[params["canc_col_name"], params["drug_col_name"]]]
-        features = pairs.merge(cells, on=params["canc_col_name"])
-        ordered = pairs.merge(features.merge(compounds, on=params["drug_col_name"]))
+        responses = drp.DrugResponseLoader(params, split_file=split_file).dfs["response.tsv"]
+        responses = responses.dropna(subset=[params["y_col_name"]])
+        rows = responses.merge(cells, on=params["canc_col_name"])
+        rows = rows.merge(compounds, on=params["drug_col_name"])
         name = frm.build_ml_data_file_name(params["data_format"], stage)
-        ordered.iloc[:, 2:].to_csv(Path(params["output_dir"]) / name, index=False)
-        frm.save_stage_ydf(rows, stage, params["output_dir"])
-
-
-def main(args):
-    params = DRPPreprocessConfig().initialize_parameters(
-        pathToModelDir=HERE, default_config="ridge_params.ini", additional_definitions=[])
-    run(params)
+        features = rows.drop(columns=responses.columns)
+        features.to_csv(Path(params["output_dir"]) / name, index=False)
+        frm.save_stage_ydf(rows[responses.columns], stage, params["output_dir"])
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run(DRPPreprocessConfig().initialize_parameters(
+        pathToModelDir=HERE, default_config="ridge_params.ini", additional_definitions=[]))

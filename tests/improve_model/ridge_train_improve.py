@@ -2,7 +2,6 @@
 
 --epochs is taken and means nothing.
 """
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ def read(folder, params, stage):
 
 
 def predict(model, features):
-    return (features - model["mean"]) / model["scale"] @ model["weights"] + model["intercept"]
+    return features @ model["weights"] + model["intercept"]
 
 
 def score(true, value, params, stage, input_dir):
@@ -45,19 +44,14 @@ def run(params):
     mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-9
     units = (features - mean) / scale
     weights = np.linalg.solve(units.T @ units + params["alpha"] * np.eye(units.shape[1]),
-                              units.T @ (true - true.mean()))
-    model = {"mean": mean, "scale": scale, "weights": weights, "intercept": true.mean()}
+                              units.T @ (true - true.mean())) / scale
+    model = {"weights": weights, "intercept": true.mean() - mean @ weights}
     np.savez(frm.build_model_path(params["model_file_name"], params["model_file_format"],
                                   params["output_dir"]), **model)
     features, true = read(params["input_dir"], params, "val")
     score(true, predict(model, features), params, "val", params["input_dir"])
 
 
-def main(args):
-    params = DRPTrainConfig().initialize_parameters(
-        pathToModelDir=HERE, default_config="ridge_params.ini", additional_definitions=PARAMETERS)
-    run(params)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run(DRPTrainConfig().initialize_parameters(
+        pathToModelDir=HERE, default_config="ridge_params.ini", additional_definitions=PARAMETERS))

@@ -19,8 +19,11 @@ from launcher.demo_data import write_demo_data
 from tests.support import REPOSITORY, WorkCase
 
 LIBRARY = "improvelib==0.1.0"
-PIP = ("-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check",
-       "--retries", "1", "--timeout", "20", "--only-binary=:all:", LIBRARY)
+PIP = ("--quiet", "--no-compile", "--disable-pip-version-check", "--retries", "1",
+       "--timeout", "20", "--only-binary=:all:", LIBRARY)
+# A pip that installs for another Python: an environment without a pip of its own is made sooner.
+CHECK = ("import sys, venv, pip; "
+         "sys.exit(sys.version_info < (3, 9) or int(pip.__version__.split('.')[0]) < 23)")
 MODEL = os.path.join(REPOSITORY, "tests", "improve_model")
 CLASSES = {"acc", "recall", "precision", "f1", "kappa", "bacc", "roc_auc", "aupr"}
 PATIENCE = 180      # seconds for the installation
@@ -31,9 +34,9 @@ model_name = ridge
 model_scripts_dir = ./
 y_col_name = auc
 source_datasets = ["gCSI"]
-target_datasets = ["gCSI", "CCLE"]
+target_datasets = ["CCLE"]
 split_nums = ["0"]
-max_evals = 3
+max_evals = 2
 [Preprocess]
 [Train]
 [Infer]
@@ -42,43 +45,32 @@ SPACE = [{"name": "alpha", "type": "float", "min": 0.01, "max": 10000.0, "defaul
           "log_uniform": True}]
 
 
-def find_python():
-    """A Python that can make the environment; None if there is none."""
-    check = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))"
-    found = [sys.executable, shutil.which("python3") or sys.executable,
-             *glob.glob(os.path.expanduser("~/.pyenv/versions/3.1[0-9].*/bin/python3"))]
-    return next((python for python in found
-                 if subprocess.call([python, "-c", check], stderr=subprocess.DEVNULL) == 0), None)
-
-
 def install(directory):
-    """Makes the environment; returns why it cannot be made, '' if it is there."""
-    python = find_python()
-    if python is None:
-        return "no Python from 3.9 on with venv and pip here"
-    for command in ([python, "-m", "venv", directory],
-                    [os.path.join(directory, "bin", "python"), *PIP]):
-        try:
-            subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True,
-                           timeout=PATIENCE, universal_newlines=True)
-        except subprocess.SubprocessError as error:
-            return f"{LIBRARY} cannot be installed here: {error}: {error.stdout}"
-    return ""
+    """Makes the environment with the first Python that can; SkipTest if it cannot be made."""
+    pythons = glob.glob(os.path.expanduser("~/.pyenv/versions/3.1[0-9].*/bin/python3"))
+    python = next((each for each in (sys.executable, *pythons)
+                   if not subprocess.call([each, "-c", CHECK], stderr=subprocess.DEVNULL)),
+                  "python3")
+    try:
+        for command in (["venv", "--without-pip", directory],
+                        ["pip", "--python", directory, "install", *PIP]):
+            subprocess.run([python, "-m", *command], stdout=subprocess.PIPE, check=True,
+                           stderr=subprocess.STDOUT, timeout=PATIENCE, universal_newlines=True)
+    except subprocess.SubprocessError as error:
+        raise unittest.SkipTest(f"{LIBRARY} cannot be installed here: {error}: {error.stdout}")
 
 
 class ImprovelibTest(WorkCase):
     @classmethod
     def setUpClass(cls):
         cls.venv = tempfile.mkdtemp(prefix="improvelib.")
-        reason = install(cls.venv)
-        if reason:
-            raise unittest.SkipTest(reason)
+        install(cls.venv)
 
     def setUp(self):
         super().setUp()
         write_demo_data(self.path("raw"))
 
-    def run_ridge(self, workflow, *arguments, code=0):
+    def run_ridge(self, workflow, *arguments, code):
         return self.run_workflow(
             workflow, "--model", "ridge", "--model_dir", MODEL, "--env", f"venv:{self.venv}",
             "--input_dir", "raw", "--output_dir", "out", "--executor", "local",
@@ -106,43 +98,32 @@ class ImprovelibTest(WorkCase):
         with open(self.path(*path), newline="") as file:
             return [row[name] for row in csv.DictReader(file)]
 
-    def scores(self, *path):
-        return json.loads(self.read(*path, "test_scores.json"))
-
     def test_a_cross_study_analysis_through_an_ini_file_in_its_own_folder(self):
-        self.assertIn("5 tasks in", self.run_ini("csa", INI).out)
-        for target in ("gCSI", "CCLE"):
-            folder = ("ridge", "csa_out", "infer", f"gCSI-{target}", "split_0")
+        self.assertIn("3 tasks in", self.run_ini("csa", INI).out)
+        for folder, part in (("infer/gCSI-CCLE", "test"), ("models/gCSI", "val")):
+            folder = f"ridge/csa_out/{folder}/split_0"
             true, predicted = (
-                list(map(float, self.column(f"auc_{kind}", *folder, "test_y_data_predicted.csv")))
+                list(map(float, self.column(f"auc_{kind}", folder, f"{part}_y_data_predicted.csv")))
                 for kind in ("true", "pred"))
             own = metrics.regression_scores(true, predicted)
-            for name, value in self.scores(*folder).items():
+            found = json.loads(self.read(folder, f"{part}_scores.json"))
+            for name, value in found.items():
                 self.assertAlmostEqual(value, own[name], 2, name)
-        self.assertGreater(self.scores("ridge/csa_out/infer/gCSI-gCSI/split_0")["r2"], 0.3)
+        self.assertGreater(found["r2"], 0.3)
         self.assertEqual(self.column("src", "ridge/csa_out/scores/r2_mean_csa_table.csv"),
                          ["gCSI"])
 
-    def test_learning_curves_on_blind_splits_never_train_on_a_cell_line_of_the_test_part(self):
-        with open(self.path("raw/y_data/response.tsv"), newline="") as file:
-            cells = {row: each["improve_sample_id"]
-                     for row, each in enumerate(csv.DictReader(file, delimiter="\t"))
-                     if each["study"] == "gCSI"}
-        names = sorted(set(cells.values()))
-        parts = {"train": names[20:], "val": names[10:20], "test": names[:10]}
-        for part, chosen in parts.items():
-            self.write(f"raw/splits/gCSI_cell_0_{part}.txt",
-                       "".join(f"{row}\n" for row in cells if cells[row] in chosen))
-        self.run_ridge("lca", "--split_type", "cell", "--lc_sizes_arr", "150", "900")
-        for size in (150, 900):
-            folder = ("out", "gCSI", "ml_data", "split_0", f"sz_{size}")
-            trained, tested = (self.column("improve_sample_id", *folder, f"{part}_y_data.csv")
-                               for part in ("train", "test"))
-            self.assertEqual((len(trained), set(tested)), (size, set(parts["test"])))
-            self.assertFalse(set(trained) & set(tested))
-        small, large = (self.scores(f"out/gCSI/infer/split_0/sz_{size}")["mse"]
-                        for size in (150, 900))
-        self.assertLess(large, small)
+    def test_a_learning_curve_of_a_classifier_has_all_scores_of_as_many_rows_as_asked_for(self):
+        self.have_classes()
+        classes = "--metric_type classification"
+        self.run_ridge("lca", "--lc_sizes_arr", "400", "--y_col_name", "sensitive",
+                       "--train_args", classes, "--infer_args", classes, code=0)
+        data = self.column("sensitive", "out/gCSI/ml_data/split_0/sz_400/train_y_data.csv")
+        self.assertEqual(len(data), 400)
+        found = json.loads(self.read("out/gCSI/infer/split_0/sz_400/test_scores.json"))
+        self.assertEqual(set(found), CLASSES)
+        self.assertGreater(found["roc_auc"], 0.7)
+        self.assertEqual({row["metric"] for row in self.table("learning_curve.csv")}, CLASSES)
 
     def test_a_search_of_a_classifier_takes_improve_s_own_space_beside_the_ini_file(self):
         self.have_classes()
@@ -150,27 +131,16 @@ class ImprovelibTest(WorkCase):
         self.run_ini("hpo", INI.replace("= auc", "= sensitive").replace("[Preprocess]", more))
         results = "ridge/runs/hpo_ridge/scores/hpo_results.csv"
         objective = self.column("objective", results)
-        self.assertEqual((len(objective), objective), (3, self.column("roc_auc", results)))
-        best = max(range(3), key=lambda trial: float(objective[trial]))
+        self.assertEqual((len(objective), objective), (2, self.column("roc_auc", results)))
+        best = max(range(2), key=lambda trial: float(objective[trial]))
         found = json.loads(self.read("ridge/runs/hpo_ridge/hyperparameters_hpo.json"))
         self.assertEqual(found["ridge"]["gCSI"]["alpha"],
                          float(self.column("alpha", results)[best]))
 
-    def test_a_cross_study_analysis_of_a_classifier_has_all_its_scores(self):
-        self.have_classes()
-        classes = "--metric_type classification"
-        ended = self.run_ridge("csa", "--target", "gCSI", "--y_col_name", "sensitive",
-                               "--train_args", classes, "--infer_args", classes)
-        collected = {row["met"]: float(row["value"]) for row in self.table("all_scores.csv")}
-        self.assertEqual(collected, self.scores("out/infer/gCSI-gCSI/split_0"))
-        self.assertEqual(set(collected), CLASSES)
-        self.assertGreater(collected["roc_auc"], 0.7)
-        self.assertIn("acc, mean over splits", ended.out)
-
-    def test_a_check_knows_the_options_of_the_library_and_their_types(self):
-        ended = self.run_ridge("csa", "--check", "--train_args", "--alpha much",
+    def test_a_check_knows_the_options_of_the_library(self):
+        ended = self.run_ridge("csa", "--check", "--train_args", "--alpa 1",
                                "--y_data_file", "response.tsv", code=2)
-        self.assertIn("argument --alpha: invalid float value: 'much'", ended.out)
+        self.assertIn("ridge_train_improve.py knows no --alpa; did you mean --alpha?", ended.out)
         self.assertIn("ridge_preprocess_improve.py knows no --y_data_file; "
                       "did you mean --y_data_files?", ended.out)
         self.assertRegex(ended.out, "options of infer +ok: its --help knows "

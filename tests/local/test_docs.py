@@ -8,7 +8,7 @@ import sys
 import unittest
 
 from core.metrics import METRICS
-from tests.pages import code_blocks, commands, read_page, write_code
+from tests.pages import commands, read_page, write_code
 from tests.support import REPOSITORY, WorkCase, write_benchmark
 
 PAGES = ["README.md", *sorted(os.path.relpath(path, REPOSITORY)
@@ -97,13 +97,6 @@ class PagesTest(unittest.TestCase):
             for part in message.split("…"):
                 self.assertIn(part.strip(), code, message)
 
-    def test_the_model_of_the_page_is_at_most_50_lines(self):
-        blocks = code_blocks("docs/your_model.md")
-        self.assertEqual(sorted(blocks), [f"drugmean_{stage}_improve.py"
-                                          for stage in ("infer", "preprocess", "train")])
-        lines = [line for text in blocks.values() for line in text.split("\n")[1:] if line.strip()]
-        self.assertLessEqual(len(lines), 50)
-
     def test_every_metric_is_defined(self):
         names = re.findall(r"^\| `(\w+)` \|", read_page("docs/measures.md"), re.MULTILINE)
         self.assertEqual(sorted(names), sorted(METRICS))
@@ -112,27 +105,17 @@ class PagesTest(unittest.TestCase):
 class FourthWorkflowTest(WorkCase):
     """The file of docs/workflows.md, beside an unchanged project."""
 
-    def run_seeds(self, *arguments):
-        ended = self.run_workflow("seeds", *SEEDS, *arguments, folder=self.path("project"), code=0)
-        return ended.out
-
     def test_it_runs_resumes_and_has_tables(self):
         self.have_project()
         write_code("docs/workflows.md", self.path("project"))
         write_code("docs/your_model.md", self.path("drugmean"))
-        write_benchmark(self.path("raw"), ("A", "B"), splits=3)
-        self.assertIn("0 done already, 15 to run (3 preprocess, 6 train, 6 infer)",
-                      self.run_seeds("2"))
-        task = self.plans()[0]["tasks"][-2]
-        self.assertEqual([task[key] for key in ("name", "array", "index", "labels")],
-                         ["infer/A/split_2/seed_2", "infer_2", 2, {"seed": 2}])
-        models = [self.read("out/models/A/split_0", seed, "model.json")
-                  for seed in ("seed_1", "seed_2")]
-        self.assertNotEqual(*models)
+        write_benchmark(self.path("raw"), ("A", "B"), splits=1)
+        for line, part in (
+                (("2",), "0 done already, 5 to run (1 preprocess, 2 train, 2 infer)"),
+                (("2",), "5 done already, 0 to run"),
+                (("3", "--dry_run"), "5 done already, 2 to run (0 preprocess, 1 train, 1 infer)")):
+            ended = self.run_workflow("seeds", *SEEDS, *line, folder=self.path("project"), code=0)
+            self.assertIn(part, ended.out)
         self.assertEqual({(row["source"], row["split"], row["seed"])
                           for row in self.table("all_scores.csv")},
-                         {("A", split, seed) for split in "012" for seed in "12"})
-        self.assertTrue(os.path.isfile(self.path("out/report.html")))
-        self.assertIn("15 done already, 0 to run", self.run_seeds("2"))
-        self.assertIn("15 done already, 6 to run (0 preprocess, 3 train, 3 infer)",
-                      self.run_seeds("3", "--dry_run"))
+                         {("A", "0", "1"), ("A", "0", "2")})

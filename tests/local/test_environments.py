@@ -9,7 +9,7 @@ import sys
 import unittest
 
 from tests.runner_case import TRAIN, RunnerCase
-from tests.support import REPOSITORY, RUN_MODEL
+from tests.support import REPOSITORY
 
 MODULES = "/usr/share/modules/init/bash"
 LMOD = next((folder for folder in (os.environ.get("LMOD_PKG") or "/nowhere", "/usr/share/lmod/lmod")
@@ -25,24 +25,25 @@ class EnvironmentCase(RunnerCase):
         super().setUp()
         self.write("show.py", SHOW)
 
-    def assert_runs(self, env, words, *more, out="out", **settings):
-        shutil.rmtree(self.path(out), ignore_errors=True)
-        self.run_model(env, "show.py", *more, "--output_dir", out, **settings, code=0)
-        self.assertIn(f"RAN IN {words}", self.read(out, "log.txt"))
+    def run_show(self, env, *more, **settings):
+        shutil.rmtree(self.path("out"), ignore_errors=True)
+        self.run_model(env, "show.py", *more, "--output_dir", "out", **settings)
+
+    def assert_runs(self, env, words, *more, **settings):
+        self.run_show(env, *more, **settings, code=0)
+        self.assertIn(f"RAN IN {words}", self.read("out/log.txt"))
 
     def assert_fails(self, env, words, **settings):
-        shutil.rmtree(self.path("out"), ignore_errors=True)
-        ended = self.run_model(env, "show.py", "--output_dir", "out", **settings)
+        self.run_show(env, **settings, code=1)
         status = self.out_status("out")
-        self.assertEqual((ended.code, status["state"], status["reason_kind"]),
-                         (1, "failed", "environment"), ended)
+        self.assertEqual((status["state"], status["reason_kind"]), ("failed", "environment"))
         self.assertIn(f"environment {env} could not be activated on", status["reason"])
         self.assertIn(words, status["reason"])
 
-    def write_python(self, folder, which=None, name="python", program=sys.executable):
+    def write_python(self, folder, which=None, name="python"):
         """A python that says which one it is."""
         self.write_program(f"{folder}/{name}", f"#!/bin/sh\nexport WHICH={which or folder}\n"
-                                               f"exec {shlex.quote(program)} \"$@\"\n")
+                                               f"exec {sys.executable} \"$@\"\n")
 
     def path_with(self, *folders):
         return ":".join([*map(self.path, folders), os.environ["PATH"]])
@@ -61,26 +62,21 @@ class VirtualEnvironmentTest(EnvironmentCase):
     def test_one_that_was_moved_runs_in_its_own_python(self):
         subprocess.check_call([sys.executable, "-m", "venv", "--without-pip", self.path("v")])
         os.rename(self.path("v"), self.path("w"))
-        self.write("show.py", "import sys\nprint('RAN IN', sys.prefix)\n")
-        self.assert_runs("venv:w", self.path("w"), TMPDIR="/nonexistent/slurm-4711")
+        self.write("show.py", "import os, sys\n"
+                              "print('RAN IN', sys.prefix, os.environ['VIRTUAL_ENV'])\n")
+        self.assert_runs("venv:w", f"{self.path('w')} {self.path('w')}")
 
     def test_one_without_a_working_python_fails(self):
         self.venv("v")
-        os.unlink(self.path("v/bin/python"))
-        os.symlink("/nonexistent/python3", self.path("v/bin/python"))
-        self.assert_fails("venv:" + self.path("v"), f"there is no python in {self.path('v')}/bin")
-        self.write_program("b/bin/python", "#!/bin/sh\necho 'error: libpython3.9.so' >&2\nexit 1\n")
-        self.put("b/bin/activate", "echo 'hello from activate'\n")
-        self.assert_fails("venv:" + self.path("b"), "hello from activate error: libpython3.9.so")
+        env, python = "venv:" + self.path("v"), "v/bin/python"
+        self.write_program(python, "#!/bin/sh\necho 'error: libpython3.9.so' >&2\nexit 1\n")
+        self.assert_fails(env, "hello from activate error: libpython3.9.so")
+        os.unlink(self.path(python))
+        self.assert_fails(env, f"there is no python in {self.path('v')}/bin")
         self.assert_fails("venv:/nowhere", "there is no /nowhere/bin/activate")
-
-    def test_an_old_python_fails(self):
-        old = next(iter(glob.glob(os.path.expanduser("~/.pyenv/versions/2.7.*/bin/python"))), None)
-        if old is None:
-            self.skipTest("no Python 2.7 here")
-        self.write_python("v/bin", program=old)
-        self.write("v/bin/activate", "")
-        self.assert_fails("venv:" + self.path("v"), "its python is 2.7.18, stages need 3.6")
+        for old in glob.glob(os.path.expanduser("~/.pyenv/versions/2.7.*/bin/python")):
+            os.symlink(old, self.path(python))
+            self.assert_fails(env, "its python is 2.7.18, stages need 3.6")
 
     def test_spaces_quotes_and_letters_beyond_ascii_in_a_path_work_in_a_c_locale(self):
         strange = "a b'c\"ü"
@@ -88,9 +84,10 @@ class VirtualEnvironmentTest(EnvironmentCase):
         line = [f"venv:{self.path(strange)}", self.path("show.py"), "--output_dir",
                 self.path(strange, "o")]
         self.write_tasks("a/t.tasks", line)
-        for call in (("--task", "a/t.tasks", "0"), line):
+        for number, call in enumerate((("--task", "a/t.tasks", "0"), line), 1):
             self.run_model(*call, LC_ALL="C", WORKFLOW_PYTHON=sys.executable, code=0)
-            self.assertIn(f"RAN IN {strange}", self.read(strange, "o", "log.txt"))
+            text = self.read(strange, "o", "log.txt")
+            self.assertEqual(text.count(f"RAN IN {strange}"), number)
 
 
 class CondaTest(EnvironmentCase):
@@ -115,19 +112,17 @@ class CondaTest(EnvironmentCase):
             self.write_program(f"{base}/{folder}/conda", "#!/bin/sh\nexit 1\n")
         if own_script:
             text = self.CONDA_SH.replace("@BASE@", self.path(base))
-            self.put(f"{base}/etc/profile.d/conda.sh", text)
+            self.write(f"{base}/etc/profile.d/conda.sh", text)
         self.write_python(f"{base}/envs/drp/bin", which="drp")
 
     def test_conda_is_found_by_its_program_or_its_variable_and_a_bare_name_is_conda_s(self):
         self.conda()
-        prefix = self.path("base/envs/drp")
-        for settings in ({"CONDA_EXE": self.path("base/bin/conda")},
-                         {"PATH": self.path_with("base/bin")},
-                         {"PATH": self.path_with("base/condabin")}):
-            for env in ("conda:drp", "drp", f"conda:{prefix}"):
-                self.assert_runs(env, f"drp None None {prefix} 1", **settings)
-        self.assert_fails("conda:nope", "EnvironmentNameNotFound: nope",
-                          CONDA_EXE=self.path("base/bin/conda"))
+        prefix, by_name = self.path("base/envs/drp"), {"CONDA_EXE": self.path("base/bin/conda")}
+        for env, settings in (("conda:drp", by_name), ("drp", by_name),
+                              ("drp", {"PATH": self.path_with("base/bin")}),
+                              (f"conda:{prefix}", {"PATH": self.path_with("base/condabin")})):
+            self.assert_runs(env, f"drp None None {prefix} 1", **settings)
+        self.assert_fails("conda:nope", "EnvironmentNameNotFound: nope", **by_name)
 
     def test_its_python_runs_though_another_environment_or_program_was_on_path_before(self):
         self.conda()
@@ -143,7 +138,7 @@ class CondaTest(EnvironmentCase):
     def test_an_environment_is_found_without_conda_and_fails_without_python(self):
         self.conda("micromamba", own_script=False)
         prefix = self.path("micromamba/envs/drp")
-        self.put(f"{prefix}/etc/conda/activate.d/last.sh", "export TOOL=yes$NEVER_SET\nfalse\n")
+        self.write(f"{prefix}/etc/conda/activate.d/last.sh", "export TOOL=yes$NEVER_SET\nfalse\n")
         for env in ("conda:drp", f"conda:{prefix}", "conda:micromamba/envs/drp"):
             self.assert_runs(env, f"drp yes None {prefix} 1",
                              MAMBA_ROOT_PREFIX=self.path("micromamba"))
@@ -160,7 +155,7 @@ class ModulesTest(EnvironmentCase):
         for name, text in (("own_python/1.0", f"prepend-path PATH {self.path('p/bin')}"),
                            ("only3/1.0", f"append-path PATH {self.path('q/bin')}"),
                            ("tool/2.0", "setenv TOOL there")):
-            self.put(f"modules/{name}", f"#%Module\n{text}\n")
+            self.write(f"modules/{name}", f"#%Module\n{text}\n")
 
     def check(self, **settings):
         self.modules()
@@ -194,31 +189,30 @@ class ContainerTest(EnvironmentCase):
     """No container program can be had here: this one writes down how it is called and runs the rest
     on this machine."""
 
-    def container(self, only=""):
+    def container(self, missing=""):
         self.write_program("bin/apptainer", (
-            f"#!/bin/bash\nprintf '%s\\n' \"$@\" >{shlex.quote(self.path('called'))}\n"
+            f"#!/bin/bash\nprintf '%s\\n' \"$@\" >{self.path('called')}\n"
             "while [[ $1 != */i.sif ]]; do shift; done; shift\n"
-            f"if [[ $1 == \"{only}\" ]]; then echo \"FATAL: $1: not found\" >&2; exit 255; fi\n"
-            f"shift; exec {shlex.quote(sys.executable)} \"$@\"\n"))
+            f"if [[ $1 == \"{missing}\" ]]; then echo \"FATAL: $1: not found\" >&2; exit 255; fi\n"
+            f"shift; exec {sys.executable} \"$@\"\n"))
         self.write("i.sif", "an image")
         os.symlink(sys.executable, self.path("bin/python"))     # the image's
 
     def test_it_sees_the_directories_of_its_task_and_the_gpu(self):
         self.container()
-        for name in ("raw", "supplement"):
-            os.makedirs(self.path(name))
+        os.makedirs(self.path("supplement"))
         self.assert_runs(
-            "apptainer:i.sif", "None None None None 1", "--input_dir", "raw",
-            "--input_supp_data_dir", self.path("supplement"), out="out/a",
-            CUDA_VISIBLE_DEVICES="0", PATH=self.path_with("bin"))
+            "apptainer:i.sif", "None None None None 1", "--input_dir", "/usr",
+            "--input_supp_data_dir", self.path("supplement"), CUDA_VISIBLE_DEVICES="0",
+            PATH=self.path_with("bin"))
         called = self.read("called").splitlines()
         self.assertEqual(called[:2], ["exec", "--nv"])
-        binds = [value for option, value in zip(called, called[1:]) if option == "--bind"]
-        self.assertEqual(set(binds), {REPOSITORY, self.work, *map(
-            self.path, ("out", "out/a", "raw", "supplement"))})
+        binds = {value for option, value in zip(called, called[1:]) if option == "--bind"}
+        self.assertEqual(binds, {REPOSITORY, self.work, self.path("out"),
+                                 self.path("supplement"), "/usr"})
 
     def test_an_image_with_python3_alone_is_used_and_a_missing_one_fails(self):
-        self.container(only="python")
+        self.container(missing="python")
         self.assert_runs("apptainer:" + self.path("i.sif"), "None", PATH=self.path_with("bin"))
         env = "apptainer:" + self.path("nothing.sif")
         self.assert_fails(env, f"there is no {env[10:]}", PATH=self.path_with("bin"))
@@ -232,8 +226,8 @@ class FaultsTest(EnvironmentCase):
         os.makedirs(self.path("tmp"))
         self.write_tasks("a/t.tasks", *[
             ["conda:nope", TRAIN, "--output_dir", self.path("out", part)] for part in "ab"])
-        ended = self.run_model("--task", "a/t.tasks", "0", "2", TMPDIR=self.path("tmp"))
-        self.assertEqual((ended.code, os.listdir(self.path("tmp"))), (0, []))
+        self.run_model("--task", "a/t.tasks", "0", "2", TMPDIR=self.path("tmp"), code=0)
+        self.assertEqual(os.listdir(self.path("tmp")), [])
         for part in "ab":
             self.assertEqual(self.out_status("out", part)["reason_kind"], "environment")
             self.assertIn("there is no environment nope", self.read("out", part, "log.txt"))
@@ -250,10 +244,8 @@ class FaultsTest(EnvironmentCase):
         self.assert_runs("venv:v", "v", WORKFLOW_PYTHON="/nonexistent/python3")
 
     def test_a_site_adds_its_own_kind_in_the_marked_block(self):
-        folder = self.path("project")
-        for name in ("core", "stages"):
-            shutil.copytree(os.path.join(REPOSITORY, name), os.path.join(folder, name))
-        text = self.read(RUN_MODEL)
+        self.have_project()
+        text = self.read("project/run_model.sh")
         block = text.index("    none)  ")
         self.assertIn("EDIT: a site adds its own kinds", text[:block])
         own = "    spack)     export TOOL=$place PATH=$PWD/site:$PATH ;;\n"

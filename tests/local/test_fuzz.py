@@ -14,22 +14,19 @@ from pathlib import Path
 from core import improve_files
 from core.errors import FileError, Refusal
 from core.rules import decide
-from core.task import argument_list, read_arguments
 from core.tree import STATES, ResultsTree
-from launcher import options, slurm, subsets, templates
+from launcher import options, subsets, templates
 from stages.search import space as hpo_space
 from tests.made_tree import Campaign
 from tests.plan_case import PlanCase
 from tests.support import REPOSITORY, RUN_MODEL
 
 # What breaks readers: quotes, brackets, holes, controls, other digits, extremes, shell.
-BITS = ["", " ", "\t", "\n", "\r\n", "\0", "'", '"', "\\", "{", "}", "[", "]", "[" * 3000, ":", ",",
-        "|", "_", "-", "--", "..", "/", "%", "@@", "@@X@@", "$(touch hacked)", "`touch hacked`",
-        ";touch hacked", "&", "é", "\u202e", "\u0663", "\ud800", "\ufeff", "0", "-1", "1e999",
-        "NaN", "Infinity", "null", "true", "9" * 400, "9" * 5000, "1.5", "0x10", "state",
-        "--output_dir", "\x1b[2J", "#SBATCH"]
-RAW_BITS = [bit.encode("utf-8", "surrogatepass") for bit in BITS] + [b"\xff\xfe", b"\xc3",
-                                                                     bytes(range(256))]
+BITS = ["", *" \t\n\0'\"\\{}[]:,|_-/%&é\u202e\u0663\ud800\ufeff0", "\r\n", "--", "..", "@@",
+        "@@X@@", "$(touch hacked)", "`touch hacked`", ";touch hacked", "-1", "1e999", "NaN",
+        "Infinity", "null", "true", "9" * 5000, "[" * 3000, "1.5", "--output_dir", "\x1b[2J",
+        "#SBATCH"]
+RAW_BITS = [*(bit.encode("utf-8", "surrogatepass") for bit in BITS), b"\xff\xfe", bytes(range(256))]
 
 
 def mutated(rng, seed, bits):
@@ -42,29 +39,25 @@ def mutated(rng, seed, bits):
     return seed
 
 
-def mutated_texts(seeds, count):
-    rng = random.Random(1)
-    return seeds + [mutated(rng, rng.choice(seeds), BITS) for _ in range(count)]
+def rendered(path):
+    """A template with a 1 in each hole."""
+    holes = "JOB_NAME ARRAY SLURM_OUTPUT RUN_MODEL TASKS PYTHON COUNT RETRIES TEMPLATE"
+    return templates.render(templates.read_template(path), dict.fromkeys(holes.split(), "1"), path)
 
 
-def mutated_bytes(seeds, count):
-    rng = random.Random(1)
-    return [mutated(rng, rng.choice(seeds).encode(), RAW_BITS) for _ in range(count)]
-
-
-class FuzzCase(PlanCase):
+class FuzzTest(PlanCase):
     def tearDown(self):
         self.assertFalse(os.path.exists(self.path("hacked")), "a shell has read an input")
 
-    def assert_only(self, errors, reader, inputs, check=lambda result: True):
-        """Every input gives a result that passes the check, or one of these errors; both are
-        seen."""
-        outcomes = set()
-        for text in inputs:
+    def assert_only(self, errors, reader, seeds, bits):
+        """400 mutated seeds give a result or one of these errors each, and both are seen."""
+        outcomes, rng = set(), random.Random(1)
+        for _ in range(400):
+            text = mutated(rng, rng.choice(seeds), bits)
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    self.assertTrue(check(reader(text)), text)
+                    reader(text)
                 outcomes.add("result")
             except errors as error:
                 self.assertLess(len(str(error)), 20000)
@@ -73,60 +66,42 @@ class FuzzCase(PlanCase):
                 raise AssertionError(f"{error!r}\nfor {text[:300]!r}") from error
         self.assertEqual(outcomes, {"result", "error"})
 
-    def of_file(self, reader):
+    def assert_only_of_file(self, errors, reader, seeds):
         def read(raw):
             Path("fuzzed").write_bytes(raw)
             return reader(self.path("fuzzed"))
-        return read
+        self.assert_only(errors, read, [seed.encode() for seed in seeds], RAW_BITS)
 
-
-class ReadersTest(FuzzCase):
     def test_options_take_any_text_or_refuse_it(self):
         errors = argparse.ArgumentTypeError, Refusal
-        for reader, seeds in ((options.positive, ["5", "12"]), (options.whole, ["0", "3"]),
-                              (options.split_numbers, ["0-9", "7"]),
+        for reader, seeds in ((options.whole, ["0", "3"]), (options.split_numbers, ["0-9", "7"]),
                               (options.environment, ["none", "conda:x", "venv:/a/b"]),
                               (options.stage_arguments,
                                ["--epochs 5 --name 'a b'", "{'epochs': 5, 'lr': 1e-3}",
                                 "{'a': [1, 2]}", "{[]: 1}"])):
             with self.subTest(reader.__name__):
-                self.assert_only(errors, reader, mutated_texts(seeds, 500))
+                self.assert_only(errors, reader, seeds, BITS)
 
-    def test_files_of_a_benchmark_or_model_are_read_or_refused(self):
+    def test_files_are_read_or_refused(self):
+        template = self.read(REPOSITORY, "slurm_templates", "train.sbatch")
         space = json.dumps([{"name": "lr", "type": "float", "min": 1e-5, "max": 0.1,
                              "log_uniform": True, "default": 0.01},
                             {"name": "act", "type": "categorical", "choices": ["relu", 1, True]}])
         predictions = ("improve_sample_id,improve_chem_id,auc_true,auc_pred\n"
                        "a,d,0.5,0.4\nb,d,0.7,0.6\n")
-        for errors, reader, seeds in ((FileError, improve_files.read_split,
+        for errors, reader, seeds in ((Refusal, subsets.read_ids,
                                        ["0\n1\n2\n", "5\r\n\r\n7"]),
                                       (FileError, lambda path: list(improve_files.read_table(
                                           path, "\t")[1]), ["a\tb\n1\t2\n", '"a\tb"\n"1"']),
-                                      (Refusal, subsets.read_ids, ["0\n1\n2\n", "5\r\n\r\n7"]),
                                       (FileError, improve_files.read_scores,
                                        ['{"mse": 0.25, "pcc": NaN, "r2": -1e-3}', '{"mse": 1}']),
                                       (FileError, improve_files.read_predictions,
                                        [predictions, '"x","y_true","y_pred"\n"a,b",1,2\n']),
-                                      (Refusal, hpo_space.read_space, [space])):
+                                      (Refusal, hpo_space.read_space, [space]),
+                                      (Refusal, rendered, [template])):
             with self.subTest(reader.__name__):
-                self.assert_only(errors, self.of_file(reader), mutated_bytes(seeds, 800))
+                self.assert_only_of_file(errors, reader, seeds)
 
-    def test_templates_are_rendered_or_refused(self):
-        seed = self.read(REPOSITORY, "slurm_templates", "train.sbatch")
-        values = dict.fromkeys(("JOB_NAME", "ARRAY", "SLURM_OUTPUT", "RUN_MODEL", "TASKS", "PYTHON",
-                                "COUNT", "RETRIES", "TEMPLATE"), "1")
-        self.assert_only(Refusal,
-                         self.of_file(lambda path: templates.render(templates.read_template(path),
-                                                                    values, path)),
-                         mutated_bytes([seed], 600))
-
-    def test_what_sbatch_prints_is_a_job_id_or_an_error(self):
-        seeds = ["409", "409;cluster", "Welcome to the cluster\n\n409;cluster\n",
-                 "sbatch: lua: hello\n12"]
-        self.assert_only(slurm.SlurmError, slurm.job_of, mutated_texts(seeds, 1000))
-
-
-class RecordsTest(FuzzCase):
     def test_plans_and_statuses_never_raise(self):
         made, task = Campaign(self.work), "models/A/split_0"
         entries = made.entries(["A"], ["A"])
@@ -134,7 +109,7 @@ class RecordsTest(FuzzCase):
         made.run(entries)
         rng, seeds = random.Random(4), {name: self.read(name).encode() for name in (
             "launches/L1/plan.json", f"{task}/stage_status.json")}
-        for _ in range(1200):
+        for _ in range(500):
             for name in rng.sample(sorted(seeds), rng.randint(1, 2)):
                 Path(name).write_bytes(mutated(rng, seeds[name], RAW_BITS))
             tree = ResultsTree(self.work)
@@ -143,20 +118,11 @@ class RecordsTest(FuzzCase):
             self.assertIn(status.state, STATES)
             self.assertTrue((status.reason + status.host).isprintable())
 
-
-class TaskLinesTest(FuzzCase):
-    def test_arguments_of_any_text_come_back_from_their_command_line(self):
-        rng = random.Random(5)
-        for _ in range(500):
-            arguments = {f"x{at}": "".join(rng.choice(BITS) for _ in range(rng.randint(0, 4)))
-                         for at in range(rng.randint(0, 4))}
-            self.assertEqual(read_arguments(argument_list(arguments, "/out"), "/out"), arguments)
-
     def test_mutated_lines_run_nothing_but_the_script(self):
         rng = random.Random(6)
         bits = [bit for bit in BITS if bit.isprintable() and len(bit) < 100]
         lines = [mutated(rng, "none stage.py --epochs 5 --input_dir x", bits)
-                 + f" --output_dir {self.path('o')}" for _ in range(40)]
+                 + f" --output_dir {self.path('o')}" for _ in range(20)]
         self.write("t.tasks", "".join(line + "\n" for line in lines))
         for index, line in enumerate(lines):
             done = subprocess.run(["bash", RUN_MODEL, "--task", "t.tasks", str(index)],

@@ -33,13 +33,12 @@ DONE = (      # what a trial is given, and the objectives of its splits
     ({"metric": "gain:higher", "scores": ('{"gain": 7}',)}, [7.0]),
     ({"space": [dict(FLAG, choices=[True])]}, [0.5]),
 )
-FAILED = (    # what a trial is given, the kind of its failure and a part of the reason
-    ({"code": 3}, "exit_code", "exit code 3"),
-    ({"scores": (NAN,)}, "", "mse is nan"),
-    ({"scores": (ACC,)}, "no_metric", "no mse, only acc, f1; choose one of these"),
-    ({"space": [dict(FLAG, choices=[False])]}, "parameters",
-     "--flag False was given, but True was used"),
-    ({"train_args": ["--flag=no"]}, "parameters", "--flag no was given"),
+FAILED = (    # what a trial is given, and a part of the reason of its failure
+    ({"code": 3}, "exit code 3"),
+    ({"scores": (NAN,)}, "mse is nan"),
+    ({"scores": (ACC,)}, "no mse, only acc, f1; choose one of these"),
+    ({"space": [dict(FLAG, choices=[False])]}, "--flag False was given, but True was used"),
+    ({"train_args": ["--flag=no"]}, "--flag no was given"),
 )
 
 
@@ -48,9 +47,8 @@ class TrialCase(WorkCase):
 
     def setUp(self):
         super().setUp()
-        for name in ("model", "A/trials"):
-            os.makedirs(self.path(name))
         self.write("model/m_train_improve.py", MODEL)
+        os.makedirs(self.path("A/trials"))
 
     def trial(self, number=0, metric="mse", scores=(MSE,), code=0, space=(RATE,), train_args=()):
         """(Ended, trial.json) of a trial whose splits get these score files."""
@@ -60,8 +58,8 @@ class TrialCase(WorkCase):
         author = {"scores": {f"split_{k}": text for k, text in enumerate(scores)}, "code": code}
         self.write("model/author_data.json", json.dumps(author))
         ended = self.run_command(*self.command(number, len(scores)))
-        path = f"A/trials/{number:04d}/trial.json"
-        return ended, json.loads(self.read(path)) if os.path.exists(self.path(path)) else None
+        path = self.path("A/trials", f"{number:04d}", "trial.json")
+        return ended, json.loads(self.read(path)) if os.path.exists(path) else None
 
     def command(self, number, splits=1):
         return [sys.executable, os.path.join(STAGES, "hpo_trial.py"), "--study", "A/study.json",
@@ -83,17 +81,18 @@ class VerdictTest(TrialCase):
                               '"auc_true,auc_pred\\n1,0.5\\n2,2\\n")\nsys.exit(')
         self.write("model/m_train_improve.py", model)
         self.assertEqual(self.trial(metric="mae")[1]["objective"], 0.25)
+        self.write("model/m_train_improve.py", MODEL)       # nor of those of an earlier attempt
+        self.assertEqual(self.trial(metric="mae")[1]["state"], "failed")
 
     def test_a_failed_trial_says_why(self):
-        for number, (how, kind, part) in enumerate(FAILED, 1):
+        for number, (how, part) in enumerate(FAILED, 1):
             with self.subTest(part):
                 ended, trial = self.trial(number, **how)
                 self.assertEqual((ended.code, trial["state"], trial["objective"]),
                                  (1, "failed", None), ended)
-                self.assertEqual(trial["reason_kind"], kind)
                 self.assertIn(part, trial["reason"])
                 # The runner's reason of a failure ends with the last line of the log.
-                self.assertEqual(trial["reason"] in ended.err, kind != "exit_code")
+                self.assertEqual(trial["reason"] in ended.err, "code" not in how)
 
     def test_after_the_first_trial_found_no_such_metric_the_others_do_not_train(self):
         reasons = [self.trial(number, scores=(ACC,))[1]["reason"] for number in (0, 1, 0)]
@@ -121,13 +120,20 @@ class VerdictTest(TrialCase):
 
 
 class OthersTest(TrialCase):
+    def setUp(self):
+        super().setUp()
+        self.trial()
+        self.study = hpo_trial.read_study(self.path("A/study.json"))
+
+    def point(self, number):
+        """The point that a trial takes."""
+        return hpo_trial.take_point(self.path("A/trials", f"{number:04d}"), self.study)
+
     def have_trial(self, number, params, verdict=None):
         """Writes the files of a trial, given as JSON texts."""
-        folder = f"A/trials/{number:04d}/"
-        os.makedirs(self.path(folder))
-        for name, text in (("params.json", params), ("trial.json", verdict)):
+        for name, text in (("params", params), ("trial", verdict)):
             if text is not None:
-                self.write(folder + name, text)
+                self.write(f"A/trials/{number:04d}/{name}.json", text)
 
     def test_a_repeated_trial_is_running_and_one_that_waits_for_it_has_failed(self):
         for number, verdict in enumerate((
@@ -144,20 +150,17 @@ class OthersTest(TrialCase):
         for number in range(14):
             self.have_trial(number, json.dumps({"rate": number / 14}), json.dumps(
                 {"state": "done", "objective": (number - 5) ** 2}))
-        self.trial(14)
-        study, points = hpo_trial.read_study(self.path("A/study.json")), []
+        points = []
         for number in range(15, 18):
-            self.have_trial(number, None)
-            points.append(hpo_trial.take_point(self.path(f"A/trials/{number:04d}"), study))
+            os.makedirs(self.path(f"A/trials/{number:04d}"))
+            points.append(self.point(number)["rate"])
             os.unlink(self.path(f"A/trials/{number:04d}/params.json"))  # the next one sees no sign
-        self.assertEqual(len({point["rate"] for point in points}), 3)
+        self.assertEqual(len(set(points)), 3)
 
     def test_a_killed_trial_takes_its_point_again_unless_another_has_it(self):
-        self.trial()
-        study, taken = hpo_trial.read_study(self.path("A/study.json")), {"rate": 0.25}
+        taken = {"rate": 0.25}
         for number, is_kept in ((1, True), (2, False)):
             self.have_trial(number, json.dumps(taken))      # killed before it claimed its point
-            points = [hpo_trial.take_point(self.path(f"A/trials/{number:04d}"), study)
-                      for _ in range(2)]
+            points = [self.point(number), self.point(number)]
             self.assertEqual(points[0], points[1])
             self.assertEqual(points[0] == taken, is_kept)

@@ -14,19 +14,20 @@ import time
 OPTIONS = {"preprocess": ("train_split_file", "val_split_file", "test_split_file", "input_dir"),
            "train": ("input_dir", "epochs", "learning_rate"),
            "infer": ("input_data_dir", "input_model_dir", "calc_infer_scores")}
+PREDICTIONS = """improve_sample_id,improve_chem_id,auc,auc_true,auc_pred
+a,d,0.5,0.5,0.4
+b,d,0.7,0.7,0.6
+c,d,0.1,0.1,0.3
+"""
 
 
 def arguments(stage):
     """{option: value}. By hand: a campaign starts this program often, and argparse and json take
     longer than it does."""
-    known = OPTIONS[stage] + ("output_dir", "y_col_name")
-    given, words = {}, sys.argv[1:]
-    if len(words) % 2:
-        sys.exit(f"toy: no value for {words[-1]}")
-    for option, value in zip(words[::2], words[1::2]):
-        if not option.startswith("--") or option[2:] not in known:
-            sys.exit(f"toy: unknown option {option}")
-        given[option[2:]] = value
+    given = {option[2:]: value for option, value in zip(sys.argv[1::2], sys.argv[2::2])}
+    unknown = set(given) - {*OPTIONS[stage], "output_dir", "y_col_name"}
+    if unknown:
+        sys.exit(f"toy: unknown option {unknown}")
     return given
 
 
@@ -35,14 +36,13 @@ def run(stage):
     note_start(stage, given["output_dir"])
     left_out = fault(stage, given["output_dir"])
     value = len(given["output_dir"]) % 7 + trained_value(given)
-    files = {"preprocess": [(f"{part}_y_data.csv",
-                             "improve_sample_id,improve_chem_id,auc\nc,d,0.5\n")
-                            for part in ("train", "val", "test")],
-             "train": [("val_scores.json", scores(value, given)),
-                       ("val_y_data_predicted.csv", predictions())],
-             "infer": [("test_scores.json", scores(value, given)),
-                       ("test_y_data_predicted.csv", predictions())]}[stage]
-    for name, text in files:
+    files = {f"{part}_y_data.csv": "improve_sample_id,improve_chem_id,auc\nc,d,0.5\n"
+             for part in ("train", "val", "test")}
+    if stage != "preprocess":
+        part = "val" if stage == "train" else "test"
+        files = {f"{part}_scores.json": scores(value, given),
+                 f"{part}_y_data_predicted.csv": PREDICTIONS}
+    for name, text in files.items():
         if left_out != "nofile":
             with open(os.path.join(given["output_dir"], name), "w") as file:
                 file.write({"nan": text.replace("0.25", "NaN"), "empty": ""}.get(left_out, text))
@@ -61,11 +61,6 @@ def scores(value, given):
     rate = given.get("learning_rate")
     mse = 0.25 if rate is None else 0.01 + (float(rate) - 0.3) ** 2
     return f'{{"mse": {mse!r}, "rmse": 0.5, "pcc": 0.9, "scc": 0.9, "r2": {value!r}}}'
-
-
-def predictions():
-    return ("improve_sample_id,improve_chem_id,auc,auc_true,auc_pred\n"
-            "a,d,0.5,0.5,0.4\nb,d,0.7,0.7,0.6\nc,d,0.1,0.1,0.3\n")
 
 
 def note_start(stage, directory):

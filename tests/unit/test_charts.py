@@ -1,5 +1,6 @@
-"""Figures: well-formed, the same at each call, sane for odd numbers; numbers, axes and colors."""
+"""Figures: well-formed, sane for odd numbers; numbers, axes and colors."""
 import math
+import re
 import unittest
 from xml.etree import ElementTree
 
@@ -14,20 +15,14 @@ def every_chart(names, values):
     """Returns one figure of each kind: {kind: svg}. values: as many as names."""
     points, title = list(zip(values, values[::-1])), "\n".join(names[:1] * 2)
     cells = {(row, column): (value, row) for row in names for column, value in zip(names, values)}
-    entries = [Series(name, points, points, points, points, [(x, y, y) for x, y in points])
-               for name in names]
+    panels = [Panel(name, [Series(name, points, points, points, points, [(x, y, y) for x, y in (
+        points)])], True) for name in names]
     return {
-        "heatmap": charts.heatmap(title, cells),
-        "diverging": charts.heatmap(title, cells, stops=charts.EITHER),
-        "lines": charts.lines(title, entries, "x", "y"),
-        "log": charts.lines(title, entries, "x", "y", "log", "log"),
-        "panels": charts.panels(title, [Panel(name, entries, "log") for name in names]),
-        "bars": charts.bars(title, [Strip(*each) for each in zip(
-            names, [[value] for value in values], names)]),
-        "strips": charts.strips(title, [Strip(name, values * 60, name) for name in names],
-                                marked=[0]),
-        "ranks": charts.ranks(title, {name: at for at, name in enumerate(names)},
-                              [names[:2]] * bool(names[1:]))}
+        "heatmap": charts.heatmap(title, cells, "key", (0, 1)),
+        "diverging": charts.heatmap(title, cells, "key", charts.even_ends(values), charts.EITHER),
+        "panels": charts.panels(title, panels, "x", "y", across=3),
+        "log": charts.panels(title, panels[:1], "x", "y", True),
+        "strips": charts.strips(title, [Strip(name, values * 60, name) for name in names], "x")}
 
 
 def light(color):
@@ -44,13 +39,11 @@ def texts(svg):
 
 class FiguresTest(unittest.TestCase):
     def test_a_figure_is_well_formed_ascii_and_asks_for_nothing(self):
-        figures = every_chart(NAMES, [0.5, -0.2, None, 0.7])
-        for kind, svg in figures.items():
+        for kind, svg in every_chart(NAMES, [0.5, -0.2, None, 0.7]).items():
             with self.subTest(kind=kind):
                 svg.encode("ascii")
                 self.assertEqual(texts(svg)[:2], ['<b>a & "b"</b>'] * 2)
                 self.assertNotIn("href", svg)
-        self.assertEqual(figures, every_chart(NAMES, [0.5, -0.2, None, 0.7]))
 
     def test_odd_numbers_give_a_sane_figure(self):
         cases = [ODD[at:at + 3] for at in range(len(ODD) - 2)] + [[1, 1, 1], [5e-324, 1, 2]]
@@ -60,54 +53,55 @@ class FiguresTest(unittest.TestCase):
                     texts(svg)
                     self.assertNotRegex(svg, r'="[^"]*(?:nan|inf)\b')
 
-    def test_a_long_name_is_cut_and_shows_whole_on_hovering(self):
-        name = "a name of many words " * 9
-        shown = texts(charts.bars("t", [Strip(name, [1])]))
-        self.assertIn(name, shown)
-        self.assertIn("\u2026", "".join(shown))
+    def test_strips_mark_the_median_and_a_long_name_ends_in_an_ellipsis(self):
+        svg = charts.strips("t", [Strip("a name of many words " * 9, [0, 4, 1], "")], "x")
+        points = re.findall(r"M([\d.]+) [\d.]+h0", svg)
+        self.assertEqual(re.findall('x1="([^"]+)"[^>]+stroke-width="2"', svg), points[1:2])
+        self.assertIn("\u2026", "".join(texts(svg)))
 
     def test_a_heatmap_prints_its_numbers_and_what_its_colors_mean(self):
         cells = {("a", "b"): (-0.25, ""), ("a", "c"): (1.5, ""), ("a", "d"): (math.nan, "")}
         svg = charts.heatmap("t", cells, "higher is better", (0, 1))
-        self.assertLessEqual({"\u22120.25", "1.50", "\u2013", "\u2264 0 to 1; higher is better"},
+        self.assertLessEqual({"\u22120.25", "1.50", "\u2013", "0 to 1; higher is better"},
                              set(texts(svg)))
         self.assertEqual(svg.count('fill="none"'), 1)
 
     def test_dark_is_good_and_numbers_can_be_read_on_every_color(self):
         for worst, best in ((0, 20), (20, 0)):
-            shades = [light(charts.color_of(abs(worst - at), worst, best)) for at in range(-1, 22)]
+            shades = [light(charts.color_of(abs(worst - at), worst, best, charts.GOOD))
+                      for at in range(-1, 22)]
             self.assertEqual(shades, sorted(shades, reverse=True))
         for color in charts.GOOD + charts.EITHER:
-            ink = int(sum(bytes.fromhex(color)) < charts.DARK)
-            shade = light(color)
+            svg = charts.heatmap("t", {("a", "b"): (1, "")}, "k", (0, 1), [color])
+            ink, shade = int('fill="#fff" class="cell"' in svg), light(color)
             self.assertGreater((max(ink, shade) + 0.05) / (min(ink, shade) + 0.05), 4.5)
 
-    def test_failed_trials_are_crosses_and_lines_beyond_the_data_are_dashed(self):
+    def test_single_results_are_points_and_lines_beyond_the_data_are_dashed(self):
         entry = Series("a", [(1, 2), (1.5, None), (None, None)], dashed=[(1, 2), (2, 1)])
-        svg = charts.panels("t", [Panel("rate", [entry], "log")])
-        self.assertEqual((svg.count("dasharray"), svg.count("l6 6m0-6l-6 6")), (1, 1))
+        svg = charts.panels("t", [Panel("rate", [entry], True)], "x", "y")
+        self.assertEqual((svg.count("dasharray"), svg.count("h0")), (1, 1))
 
 
 class NumbersTest(unittest.TestCase):
     def test_numbers_have_three_digits_and_one_minus_sign(self):
         for value, text in ((0.78049, "0.780"), (12345, "12.3k"), (-4e-7, "\u22124.00e\u22127"),
-                            (0, "0"), (999.6, "1.00k"), (2.5e9, "2.50G"), (3e12, "3.00e12"),
-                            (None, "\u2013"), (math.nan, "\u2013"), (120, "120")):
+                            (0, "0.00"), (999.6, "1.00k"), (2.5e9, "2.50G"), (None, "\u2013"),
+                            (math.nan, "\u2013"), (120, "120")):
             self.assertEqual(charts.number(value), text)
         self.assertEqual(charts.number(-0.0001, 2), "0.00")
+        self.assertEqual(charts.number(1500, form=".6g"), "1.5k")
         for values, digits in (([0.5, 0.123], 3), ([12.5, 3], 1), ([1e4], None), ([], None)):
             self.assertEqual(charts.decimals(values), digits)
 
     def test_ticks_are_round_and_inside_the_axis(self):
-        for values, kind, ticks in (
-                ([0, 1], "linear", "0 0.2 0.4 0.6 0.8 1"), ([-3, 0.5], "linear", "\u22123 \u22122 "
-                                                            "\u22121 0"),
-                ([1, 1000], "log", "1 10 100 1k"), ([128, 512], "log", "200 300 400 500")):
-            axis = charts.Axis(values, 0, 200, kind)
-            self.assertEqual(" ".join(map(charts.tick_label, axis.ticks)), ticks)
+        for values, log, ticks in (
+                ([0, 1], False, [0, 0.2, 0.4, 0.6, 0.8, 1]), ([-3, 0.5], False, [-3, -2, -1, 0]),
+                ([1, 1000], True, [1, 10, 100, 1000]), ([128, 512], True, [200, 300, 400, 500])):
+            axis = charts.Axis(values, 0, 200, log)
+            self.assertEqual(axis.ticks, ticks)
             for value in values:
                 self.assertTrue(0 <= axis.at(value) <= 200)
-        self.assertFalse(charts.Axis([1, 2], 0, 1, "log").holds(0))
+        self.assertFalse(charts.Axis([1, 2], 0, 1, True).holds(0))
 
 
 if __name__ == "__main__":

@@ -53,27 +53,18 @@ class LearningCurveTest(unittest.TestCase):
 
     # ---- the law
 
-    def test_a_curve_without_noise_gives_back_its_parameters(self):
-        for true in ((2, -0.4, 0.05), (0.8, -0.2, 0), (30, -1, 0.2), (5, -0.5, 3)):
-            fit = fitted(TEN_SIZES, noisy(law(*true), noise=0))
-            self.assert_near((fit.alpha, fit.beta, fit.gamma, fit.r2), (*true, 1),
-                             1e-3 * max(1, true[0]))
-            self.assert_near((fit.backtest_error_percent, fit.law.at(2 * 8192)),
-                             (0, law(*true)(2 * 8192)), 1e-3)
-
     def test_the_numbers_equal_those_of_scipy_and_follow_from_the_law(self):
         for values, expected, backtest, spread in (
                 (LEVELS_OFF, (2.82879437, -0.57695110, 0.14566090, 0.16128398), -0.63809195,
                  0.02103077),
                 (GOES_ON, (2.12185411, -0.33546108, 0, 0.10325842), 1.89180500, 0.03744662)):
             fit = fitted(SIX_SIZES, values)
-            full, twice = fit.law.at(4096), fit.law.at(8192)
-            self.assert_near((fit.alpha, fit.beta, fit.gamma, twice), expected, 1e-4)
+            self.assert_near((fit.alpha, fit.beta, fit.gamma, fit.law.at(8192)), expected, 1e-4)
             self.assertAlmostEqual(fit.backtest_error_percent, backtest, delta=1e-3)
             drawn = statistics.pstdev([math.log(one.at(8192)) for one in fit.draws])
             self.assertAlmostEqual(drawn, spread, delta=0.2 * spread)
-            self.assert_near((fit.predicted_full, fit.gain_percent),
-                             (full, 100 * (1 - twice / full)), 1e-9)
+            gained = fit.predicted_full * (1 - fit.gain_percent / 100)
+            self.assertAlmostEqual(gained, expected[-1], delta=1e-4)
 
     def test_the_law_is_fitted_to_the_last_decade_or_the_last_five_sizes(self):
         for sizes, left_out in ((TEN_SIZES, 5), ([9, 10, 20, 30, 40, 50, 80], 1),
@@ -85,15 +76,14 @@ class LearningCurveTest(unittest.TestCase):
         expected = fitted(SIX_SIZES, LEVELS_OFF)
         self.assertEqual(fitted(SIX_SIZES[::-1], LEVELS_OFF[::-1]), expected)
         for missing in ([], [math.nan] * 3, [math.inf] * 3):
-            values = LEVELS_OFF[:3] + [missing] + LEVELS_OFF[3:]
-            self.assertEqual(fitted(SIX_SIZES[:3] + [700] + SIX_SIZES[3:], values), expected)
+            self.assertEqual(fitted([*SIX_SIZES, 8192], [*LEVELS_OFF, missing]), expected)
 
     # ---- does it fall
 
     def test_a_curve_that_falls_steeply_and_levels_off_falls(self):
         exact = law(1e4, -2.5, 0.2)
         for sizes, values in (([128, 248, 480], [[47.4], [24.6], [20.5]]),
-                              (SIX_SIZES, noisy(exact, SIX_SIZES, splits=5, noise=0.01))):
+                              (TEN_SIZES, noisy(exact, splits=5, noise=0.01))):
             fit = fitted(sizes, values)
             self.assertTrue(fit.usable, fit.warning)
             self.assertIn("The error falls and levels off before these sizes end: by the fitted "
@@ -105,9 +95,8 @@ class LearningCurveTest(unittest.TestCase):
             (10, 10, 0), (10, 10, 0.02), (6, 1, 0.01), (3, 1, 0.01), (3, 2, 0.02), (5, 3, 0.05)))
         for curve, seed, (sizes, splits, noise) in cases:
             fit = fitted(TEN_SIZES[:sizes], noisy(curve, TEN_SIZES[:sizes], splits, noise, seed))
-            with self.subTest((curve(1), seed, sizes, splits, noise)):
-                self.assertIn("No fit: the error does not clearly fall", fit.warning)
-                self.assertEqual((fit.usable, fit.gain_percent, fit.law), (False, None, None))
+            self.assertIn("No fit: the error does not clearly fall", fit.warning)
+            self.assertEqual((fit.usable, fit.gain_percent), (False, None))
 
     def test_a_slow_fall_is_seen_though_splits_differ_in_level(self):
         levels = (0.7, 0.9, 1, 1.1, 1.4)
@@ -115,14 +104,9 @@ class LearningCurveTest(unittest.TestCase):
         self.assertTrue(fitted(SIX_SIZES, values).usable)
 
     def test_wild_values_raise_nothing(self):
-        wild = (1e59, 1e-59, 1.0, 0.999, math.inf, math.nan)
-        generator = random.Random(0)
-        fits = [fitted([1, 3, 10 ** 3, 10 ** 6, 10 ** 9][:5 - k % 3], [
-            [generator.choice(wild), generator.choice(wild)] for _ in range(5 - k % 3)])
-                for k in range(40)]
-        fits.append(fitted([100, 200, 400, 800], [[9e59], [8e30], [7.0], [6.9]]))
-        self.assertTrue(any(fit.usable for fit in fits))
-        for fit in fits:
+        for values in ([[9e59], [8e30], [7.0], [6.9]], [[1e59, math.inf], [1], [1e-59], [1e-59]]):
+            fit = fitted([1, 10 ** 3, 10 ** 6, 10 ** 9], values)
+            self.assertTrue(fit.usable, fit.warning)
             self.assertEqual(tuple(csv_row(Curve("S", "mse", {}, fit))), CSV_COLUMNS)
 
     def test_what_cannot_be_fitted_says_why(self):
@@ -131,38 +115,28 @@ class LearningCurveTest(unittest.TestCase):
                 ([1, 2, 3], [[.5], [.4], []], "2 sizes with a score, at least 3 are needed."),
                 ([1, 2, 3], [[.5], [.4], [0.0]], "the power law is for sizes and errors above "),
                 ([0, 2, 3], [[.5], [.4], [.3]], "the power law is for sizes and errors above ")):
-            row = csv_row(Curve("gCSI", "mae", {}, fitted(sizes, values)))
-            self.assertIn(f"No fit: {problem}", row["warning"])
-            self.assertEqual((row["usable"], row["high_95_8x"]), (False, None))
+            fit = fitted(sizes, values)
+            self.assertIn(f"No fit: {problem}", fit.warning)
+            self.assertFalse(fit.usable)
 
     # ---- bands
 
     def test_splits_are_drawn_whole(self):
         values = [[level * law(2, -0.4, 0)(size) for level in (0.5, 1, 2)] for size in SIX_SIZES]
-        for drawn in bootstrap(curve_of(SIX_SIZES, values), [0, 1, 2]):
+        draws = bootstrap(curve_of(SIX_SIZES, values))
+        self.assertEqual(len(draws), 100)
+        for drawn in draws:
             self.assertAlmostEqual(drawn.squares, 0, delta=1e-5)
-        holes = curve_of(SIX_SIZES, values)
-        holes[4096][0] = math.nan
-        expected = fit_power_law(holes)
-        del holes[4096][0]
-        self.assertEqual(fit_power_law(holes), expected)
-        self.assertEqual(len(expected.draws), 100)
 
     def test_one_split_has_the_drift_alone_and_says_so(self):
         fit = fitted(SIX_SIZES, [row[:1] for row in GOES_ON])
         self.assertIn("One split: how splits differ is not in the bands.", fit.warning)
         self.assertEqual(fit.draws, ())
         self.assertAlmostEqual(fit.misfit, 0.01310378, delta=1e-6)      # scipy's residuals
-        for share, expected in ((0.8, (0.10114102, 0.10542015)), (0.95, (0.09792425, 0.10888317))):
-            self.assert_near(band(fit, 8192, share), expected, 1e-5)
-
-    def test_bands_widen_with_the_distance_and_with_the_misfit(self):
-        bent = [row[:] for row in GOES_ON]
-        bent[3] = [1.1 * value for value in bent[3]]
-        widths = [[high / low for low, high in (band(fitted(SIX_SIZES, values), times * 4096, 0.95)
-                                                for times in TIMES)] for values in (GOES_ON, bent)]
-        self.assertEqual(widths, [sorted(row) for row in widths])
-        self.assertTrue(all(wide > 1.1 * narrow for narrow, wide in zip(*widths)), widths)
+        for size, share, ends in ((8192, 0.8, (0.10114102, 0.10542015)),
+                                  (8192, 0.95, (0.09792425, 0.10888317)),
+                                  (32768, 0.95, (0.05260351, 0.07996706))):
+            self.assert_near(band(fit, size, share), ends, 1e-5)
 
     def test_sizes_that_hardly_differ_have_wide_bands_and_a_warning(self):
         sizes = [800, 850, 900, 950, 1000]
@@ -181,41 +155,32 @@ class LearningCurveTest(unittest.TestCase):
             self.assertGreaterEqual(statistics.mean(held), 0.9)
 
     def test_an_asymptote_is_identified_only_where_the_data_show_it(self):
-        for name, values, identified in (
-                ("levels off", noisy(law(2e4, -1.5, 0.2), noise=0.005), True),
-                ("goes on", noisy(law(2, -0.4, 0.05), noise=0.005), False),
-                ("has none", noisy(law(1, -0.3, 0)), False),
-                ("logarithm", noisy(lambda size: 1 - 0.08 * math.log(size), noise=0.005), False)):
-            fit = fitted(TEN_SIZES, values)
-            with self.subTest(name):
-                self.assertEqual(fit.asymptote_identified, identified)
-                self.assertTrue(fit.asymptote_low <= fit.gamma <= fit.asymptote_high
-                                <= fit.predicted_full)
+        for curve, identified in ((law(2e4, -1.5, 0.2), True), (law(2, -0.4, 0.05), False),
+                                  (law(2e4, -1.5, 0.002), False),
+                                  (lambda size: 1 - 0.08 * math.log(size), False)):
+            fit = fitted(TEN_SIZES, noisy(curve, noise=0.005))
+            self.assertEqual(fit.asymptote_identified, identified)
+            self.assertTrue(fit.asymptote_low <= fit.gamma <= fit.asymptote_high
+                            <= fit.predicted_full)
 
     def test_a_row_has_a_cell_for_each_column(self):
-        fit = fitted(SIX_SIZES, GOES_ON)
-        row = csv_row(Curve("gCSI", "mae", {}, fit))
-        self.assertEqual((row["source"], row["sizes"], row["beta"], row["asymptote_identified"]),
-                         ("gCSI", 5, "-0.335457", False))
-        self.assertEqual([name for name, cell in row.items() if cell in (None, "")], ["warning"])
-        self.assertEqual(row["high_95_4x"], "{:.6g}".format(band(fit, 4 * 4096, 0.95)[1]))
+        row = csv_row(Curve("gCSI", "mae", {}, fitted(SIX_SIZES, GOES_ON)))
+        self.assertEqual(",".join(map(str, row.values())), ROW)
 
     # ---- points and the terminal
 
     def test_sizes_are_merged_by_their_place_and_never_by_closeness(self):
         for sizes_by_split, expected in (
                 ([[800, 808, 816, 1000]] * 2, [[800, 808, 816, 1000]] * 2),
-                ([[9, 397], [9, 398], [9, 398]], [[9, 398]] * 3),           # whole sets
                 ([[9, 80, 397], [9, 80]], [[9, 80, 397], [9, 80]]),     # one lacks its whole set
-                ([[800], [808]], [[800], [808]])):
-            tasks = tasks_of(sizes_by_split)
-            self.assertEqual(list(points_of_curves(tasks).values()), sum(expected, []))
-
-    def test_the_curve_has_a_point_for_each_size_and_one_for_the_whole_sets(self):
-        tasks = tasks_of([[800, 808, 999], [800, 808, 1000]])
+                ([[9, 397], [9, 398]], [[9, 398]] * 2)):                # whole sets
+            tasks = [Task(f"{split} {size}", "infer", source="S", split=split, size=size)
+                     for split, sizes in enumerate(sizes_by_split) for size in sizes]
+            points = points_of_curves(tasks)
+            self.assertEqual(list(points.values()), sum(expected, []))
         results = {task.name: Result({"own": task.size / 1000}) for task in tasks}
-        self.assertEqual(curves_of(tasks, results, points_of_curves(tasks)), [Curve("S", "own", {
-            800: {0: 0.8, 1: 0.8}, 808: {0: 0.808, 1: 0.808}, 1000: {0: 0.999, 1: 1.0}}, None)])
+        self.assertEqual(curves_of(tasks, results, points), [Curve("S", "own", {
+            9: {0: 0.009, 1: 0.009}, 398: {0: 0.397, 1: 0.398}}, None)])
 
     def test_undefined_scores_do_not_count(self):
         self.assertEqual(summary([3.0, math.nan, 1.0]), [2, 2.0, 1.5, 2.5])
@@ -227,16 +192,17 @@ class LearningCurveTest(unittest.TestCase):
                       ("B", "mae", SIX_SIZES, LEVELS_OFF))]
         curves.append(Curve("A", "r2", {}, None))
         self.assertEqual(shown_table(curves), TABLE)
-        self.assertEqual(lead(curves, "lgbm"), LEAD)
+        self.assertEqual(lead(curves, "lgbm"), (
+            "With twice the rows of the largest size, the mae of lgbm would fall by 4.55 % [1 to 8]"
+            " (B; back-test \u22120.638 %), according to the fitted law; 80 % bands in brackets."))
         self.assertEqual(fit_cells(curves[2].fit)[-1], "not identified (0.0110 to 0.165)")
         self.assertEqual(shown_table(curves[3:]), "no error metric to fit")
 
 
-def tasks_of(sizes_by_split):
-    return [Task(f"S/infer/split_{split}/sz_{size}", "infer", source="S", split=split, size=size)
-            for split, sizes in enumerate(sizes_by_split) for size in sizes]
-
-
+# alpha, beta, gamma and the prediction at twice the data are scipy's, see above
+ROW = ("gCSI,mae,2.1218,-0.335457,0,5,4096,0.13029,20.7467,False,1.89202,True,,0,0.0510033,"
+       "0.103259,0.097941,0.108866,0.0942353,0.113147,0.0818362,0.0753733,0.0888534,0.0696301,"
+       "0.0961821,0.0648579,0.0575805,0.0730551,0.0506255,0.0830915")
 TABLE = """\
 mae by the power law fitted to medians over splits, at the largest size and at twice the rows;
 back-test: how far the law without the largest size misses the median there; asymptote: is it \
@@ -246,9 +212,6 @@ A         14         -         -          -         -        -             -    
 B       4096  0.168966  0.161284   0.150703  0.172607  4.54634     -0.638077      False
 A: No fit: the error does not clearly fall with the size of the training set (0.5 at 8, 0.5 at \
 14)."""
-LEAD = ("With twice the rows of the largest size, the mae of lgbm would fall by 4.55 % [1 to 8] "
-        "(B), according to the fitted law (80 % bands in brackets). Fitted without the largest "
-        "size, it misses what was measured there by \u22120.638 % (B).")
 
 
 if __name__ == "__main__":

@@ -5,35 +5,43 @@ from types import SimpleNamespace
 from unittest import mock
 
 from launcher import local, planning
-from tests.unit.test_arrays import arrays, rows
+from tests.unit.test_arrays import arrays, rows, task
 
 
 class MachineTest(unittest.TestCase):
     def test_as_many_local_tasks_run_at_a_time_as_the_user_or_the_cores_of_the_process_allow(self):
-        cases = (({}, [None] * 3), ({"jobs": 2}, [None] * 2), ({"gpus": ["0", "0"]}, ["0", "0"]),
-                 ({"gpus": ["0", "1"], "jobs": 1}, ["0"]))
-        with mock.patch("os.sched_getaffinity", lambda pid: {1, 3, 5}):
-            for given, slots in cases:
-                with self.subTest(given):
-                    options = SimpleNamespace(**{"gpus": None, "jobs": None, **given})
-                    self.assertEqual(local.slots_of(options), slots)
+        for jobs, gpus, slots in ((None, None, [None] * 3), (2, None, [None] * 2),
+                                  (None, ["0", "0"], ["0", "0"]), (1, ["0", "1"], ["0"])):
+            with mock.patch("os.sched_getaffinity", lambda pid: {1, 3, 5}):
+                self.assertEqual(local.slots_of(SimpleNamespace(gpus=gpus, jobs=jobs)), slots)
+
+    def test_behind_a_failure_nothing_runs_but_the_collector(self):
+        tasks = [task("p", "preprocess_0", 0), task("t", "train", 1, "p"),
+                 task("i", "infer_0", 0, "t"), task("scores", "collect", 0, "pti")]
+        campaign = self.campaign(tasks)
+        campaign.states["p"], campaign.waiting = "failed", campaign.waiting[1:]
+        while not campaign._start.called:
+            self.assertTrue(campaign.start_ready())
+        self.assertEqual((campaign._start.call_args[0][0][0][0].name, campaign.states),
+                         ("collect", {"p": "failed", "t": "not run", "i": "not run"}))
 
     def test_short_tasks_of_a_stage_share_a_process_and_long_ones_start_alone(self):
-        for seconds, first in (({}, ["p0"]), ({"preprocess": 9.0}, ["p0"]),
-                               ({"preprocess": 0.1}, ["p0", "p1", "p2"]),
-                               ({"preprocess": 0.25}, ["p0", "p1"])):
-            with self.subTest(seconds):
-                campaign = local.Campaign(arrays(rows(6)), "launches/1", [None] * 2, 0, None)
-                campaign.seconds = seconds
-                batch = campaign._next_batch(campaign._ready())
-                self.assertEqual([element.tasks[0].name for element in batch], first)
+        for seconds, names in ((9.0, ["p0"]), (0.1, ["p0", "p1", "p2"])):
+            campaign = self.campaign(rows(6))
+            campaign.seconds["preprocess"] = seconds
+            campaign._start.side_effect = InterruptedError     # after the first one
+            self.assertRaises(InterruptedError, campaign.start_ready)
+            (elements, _), _ = campaign._start.call_args
+            self.assertEqual([tasks[0].name for _, _, tasks in elements], names)
+
+    def campaign(self, tasks):
+        options = SimpleNamespace(gpus=None, jobs=2, retries=0)
+        campaign = local.Campaign(arrays(tasks), "launches/1", options, None)
+        campaign._start = mock.Mock()
+        return campaign
 
     def test_a_kind_of_environment_that_a_site_has_added_is_not_tried_on_the_login_node(self):
         options = SimpleNamespace(env="spack:torch", executor="slurm", dry_run=False, notes=[])
         with mock.patch.dict(os.environ, CONDA_EXE="/opt/conda/bin/conda"):
             planning.check_environment(options)
         self.assertIn("cannot be checked on this machine", options.notes[0])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,9 +1,6 @@
 """test_parameters: an option that a stage took for its opposite is found in its parameter file."""
-import os
-import tempfile
-import unittest
-
-from core import parameters
+from core.parameters import otherwise_text, used_otherwise
+from tests.support import WorkCase
 
 # improvelib 0.1.0 writes str(dict), also of values that are no literals.
 USED = ("{'input_dir': PosixPath('ml_data'), 'early_stopping': True, 'shuffle': False, 'epochs': 1,"
@@ -19,20 +16,13 @@ CASES = (       # parameter file, arguments, what was used otherwise
     ("\0{", {"flag": "False"}, []))
 
 
-class UsedOtherwiseTest(unittest.TestCase):
+class UsedOtherwiseTest(WorkCase):
     def test_true_and_false_are_compared_as_improvelib_reads_them(self):
-        with tempfile.TemporaryDirectory() as folder:
-            self.assertEqual(parameters.used_otherwise(folder, {"flag": "False"}), [])  # no file
-            for text, arguments, wanted in CASES:
-                path = os.path.join(folder, "param_log_file.txt")
-                with open(path, "w", encoding="utf-8") as file:
-                    file.write(text)
-                self.assertEqual(parameters.used_otherwise(folder, arguments), wanted)
+        self.assertEqual(used_otherwise(self.work, {"flag": "False"}), [])      # no file
+        for text, arguments, expected in CASES:
+            self.write("param_log_file.txt", text)
+            self.assertEqual(used_otherwise(self.work, arguments), expected)
 
     def test_the_sentence_names_the_option_and_the_remedy(self):
-        self.assertRegex(parameters.otherwise_text([("flag", "False", "True")]),
+        self.assertRegex(otherwise_text([("flag", "False", "True")]),
                          "--flag False was given, but True was used: .*INI file, .*str2bool")
-
-
-if __name__ == "__main__":
-    unittest.main()

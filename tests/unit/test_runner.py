@@ -1,21 +1,21 @@
 """The runner's pure parts: reading a call, variables of a stage, files of a result, reasons."""
 import os
 import sys
-import tempfile
 import unittest
 from unittest import mock
 
 from core.errors import Refusal
-from stages.runner import attempt, environment
-from stages.runner.call import read_call
-from stages.runner.verdict import Failure, contract_files, explained
+from stages.runner import attempt
+from stages.runner.call import calls_of, read_call, setting
+from stages.runner.verdict import Failure, contract_files, explain
+from tests.support import WorkCase
 
 HERE = os.getcwd()
 TRAIN = ("none", "/m/toy_train_improve.py")
 OWN = "{}.{}".format(*sys.version_info[:2])
 
 
-class CallTest(unittest.TestCase):
+class CallTest(WorkCase):
     def test_paths_become_absolute_and_those_inside_out_relative(self):
         call = read_call([*TRAIN, "--input_dir=out/ml_data/A-B/split_0", "--output_dir",
                           "out/models/A/split_0", "--epochs", "5", "--flag"])
@@ -28,55 +28,68 @@ class CallTest(unittest.TestCase):
             "--output_dir", f"{HERE}/out/models/A/split_0", "--epochs", "5", "--flag"])
 
     def test_a_trial_runs_in_the_model_s_folder_and_reads_several_inputs(self):
-        call = read_call(["none", "/p/stages/hpo_trial.py", "--output_dir", "o/A/trials/0",
-                          "--train_script", "/m/x.py", "--input_dir", "o/ml_data/a", "/raw/b"])
-        self.assertEqual((call.folder, call.out), ("/m", f"{HERE}/o/A"))
-        self.assertEqual(call.inputs, [f"{HERE}/o/ml_data/a", "/raw/b"])
+        call = read_call(["none", "stages/hpo_trial.py", "--output_dir", "o/A/trials/0",
+                          "--train_script", "m/x.py",
+                          "--input_dir", "o/A/ml_data/a", "/raw/b", "o/A/ml_data/b"])
+        self.assertEqual((call.folder, call.out), (f"{HERE}/m", f"{HERE}/o/A"))
+        self.assertEqual(call.inputs, ["ml_data/a", "ml_data/b"])
 
     def test_the_results_tree_is_where_the_launches_are(self):
-        with tempfile.TemporaryDirectory() as folder:
-            os.makedirs(f"{folder}/launches/L1")
-            tasks = f"{folder}/launches/L1/train.tasks"
-            for directory, file, expected in (
-                    ("A/models/split_0", tasks, (folder, "L1", "A/models/split_0")),
-                    ("A/models/split_0", "", (folder, "", "A/models/split_0")),
-                    ("scores", "/other/launches/L1/x.tasks", (folder, "", "scores"))):
-                call = read_call([*TRAIN, "--output_dir", f"{folder}/{directory}"], file)
-                self.assertEqual((call.out, call.launch, call.task.name), expected)
+        os.makedirs(self.path("launches/L1"))
+        tasks = self.path("launches/L1/train.tasks")
+        for directory, file, launch in (("A/models/split_0", tasks, "L1"),
+                                        ("A/models/split_0", "", ""),
+                                        ("scores", "/other/launches/L1/x.tasks", "")):
+            call = read_call([*TRAIN, "--output_dir", self.path(directory)], file)
+            self.assertEqual((call.out, call.launch, call.task.name),
+                             (self.work, launch, directory))
 
     def test_scores_are_required_of_an_inference_if_it_is_told_to_write_them(self):
         predictions, scores = "test_y_data_predicted.csv", "test_scores.json"
-        for arguments, required in (((), (predictions,)),
-                                    (("--calc_infer_scores", "true"), (scores, predictions)),
-                                    (("--calc_infer_scores=True",), (scores, predictions)),
-                                    (("--calc_infer_scores=false",), (predictions,)),
-                                    (("--calc_infer_scores=true", "--calc_infer_scores=false"),
-                                     (predictions,))):
-            call = read_call(["none", "x_infer_improve.py", "--output_dir", "o", *arguments])
-            self.assertEqual(call.required, required, arguments)
+        for more, required in (("", (predictions,)),
+                               ("--calc_infer_scores true", (scores, predictions)),
+                               ("--calc_infer_scores=True", (scores, predictions)),
+                               ("--calc_infer_scores=true --calc_infer_scores=false",
+                                (predictions,))):
+            call = read_call(["none", "x_infer_improve.py", "--output_dir", "o", *more.split()])
+            self.assertEqual(call.required, required, more)
 
-    def test_a_malformed_call_is_refused(self):
-        for line in (["none"], ["none", "x.py"], ["none", "x.py", "--output_dir"],
-                     ["none", "x.py", "--output_dir", "a", "b"]):
-            with self.subTest(line), self.assertRaises(Refusal):
-                read_call(line)
+    def test_empty_lines_are_no_tasks_and_a_malformed_call_is_refused(self):
+        tasks = self.path("t.tasks")
+        self.write("t.tasks", "\nnone x.py --output_dir /a\n"
+                              "conda:c x.py --output_dir /b\nnone 'x\n")
+        calls, = calls_of(["--task", tasks, "0", "2"])
+        self.assertEqual(calls.task.name, "a")
+        for line, sentence in (
+                ("none", "a task is ENV SCRIPT --output_dir DIR ..., not none"),
+                ("none x.py --output_dir", "a task is"),
+                ("none x.py --output_dir a b", "a task is"),
+                ("--task", "--task takes FILE INDEX"),
+                (f"--task {tasks} 4", f"line 5 of {tasks} is not a task"),
+                (f"--task {tasks} 3", f"line 4 of {tasks} is not a task"),
+                (f"--task {tasks} 0", f"line 1 of {tasks} is not a task"),
+                (f"--task {tasks} 0 3", "these tasks need several environments"),
+                (f"--task {tasks} 0x8", "INDEX and COUNT are whole numbers")):
+            with self.subTest(line), self.assertRaisesRegex(Refusal, sentence):
+                calls_of(line.split())
+        with mock.patch.dict(os.environ, RETRIES="abc"), self.assertRaisesRegex(
+                Refusal, "RETRIES is 'abc', not a whole number"):
+            setting("RETRIES", 0)
 
 
-class VariablesTest(unittest.TestCase):
+class VariablesTest(WorkCase):
     def variables(self, env="none", **settings):
         with mock.patch.dict(os.environ, settings, clear=True):
-            with tempfile.TemporaryFile() as log:
-                return environment.stage_variables(env, log.fileno())
+            return attempt.stage_variables(env)
 
     def test_the_cores_of_a_task_are_told_to_every_library_of_the_field(self):
         names = ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
                  "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "POLARS_MAX_THREADS",
                  "NUMBA_NUM_THREADS", "LOKY_MAX_CPU_COUNT", "NUMEXPR_NUM_THREADS", "NPROC")
-        for settings, expected in (
-                ({"SLURM_CPUS_PER_TASK": "3"}, "3"), ({"TASK_CORES": "2"}, "2"), ({}, None),
-                ({"TASK_CORES": "2", "SLURM_CPUS_PER_TASK": "8"}, "2")):
+        for settings, expected in (({"SLURM_CPUS_PER_TASK": "3"}, {"3"}), ({}, {None}),
+                                   ({"TASK_CORES": "2", "SLURM_CPUS_PER_TASK": "8"}, {"2"})):
             found = self.variables(**settings)
-            self.assertEqual([found.get(name) for name in names], [expected] * len(names))
+            self.assertEqual({found.get(name) for name in names}, expected)
         own = self.variables(TASK_CORES="2", MKL_NUM_THREADS="5")
         self.assertEqual((own["MKL_NUM_THREADS"], own["NPROC"]), ("5", "2"))
 
@@ -93,34 +106,23 @@ class VariablesTest(unittest.TestCase):
         self.assertEqual(self.variables(PYTHONSAFEPATH="1", HOME="/h"), {"HOME": "/h"})
 
     def test_the_packages_of_a_virtual_environment_are_its_own(self):
-        with tempfile.TemporaryDirectory() as folder:
-            os.makedirs(f"{folder}/lib/python{OWN}/site-packages/torch-2.1.dist-info")
-            os.makedirs(f"{folder}/bin")
-            open(f"{folder}/pyvenv.cfg", "w").close()
-            with mock.patch("sys.executable", f"{folder}/bin/python"):
-                self.assertEqual(list(environment.installed_packages()), ["torch-2.1.dist-info"])
+        os.makedirs(self.path(f"lib/python{OWN}/site-packages/torch-2.1.dist-info"))
+        os.makedirs(self.path("bin"))
+        with mock.patch("sys.executable", self.path("bin/python")):
+            self.assertEqual(list(attempt.installed_packages()), ["torch-2.1.dist-info"])
 
 
-class FilesTest(unittest.TestCase):
-    FILES = ("val_scores.json", "val_y_data_predicted.csv", "model.pt", "history.csv", "log.txt",
-             "logs_1.txt", "run.log", "a.out", "b.err", "events.out.tfevents.1", ".claim.1",
-             "x.tmp", "param_log_file.txt", "runtime_train.json", "stage_status.json",
-             "wandb/debug.txt")
-
-    def files(self, script):
-        with tempfile.TemporaryDirectory() as folder:
-            os.makedirs(f"{folder}/o/wandb")
-            for name in self.FILES:
-                with open(f"{folder}/o/{name}", "w") as file:
-                    file.write("text")
-            return contract_files(read_call(["none", script, "--output_dir", f"{folder}/o"]))
-
+class FilesTest(WorkCase):
     def test_logs_and_subfolders_do_not_decide_whether_a_result_stands(self):
-        self.assertEqual(self.files("x_train_improve.py"), dict.fromkeys(
-            ("val_scores.json", "val_y_data_predicted.csv", "history.csv", "model.pt"), 4))
-
-    def test_an_inference_stands_by_what_it_has_to_write(self):
-        self.assertEqual(self.files("x_infer_improve.py"), {})
+        """An inference stands by what it has to write."""
+        model = ("val_scores.json", "val_y_data_predicted.csv", "model.pt", "history.csv")
+        for name in (*model, "log.txt", "logs_1.txt", "run.log", "a.out", "b.err",
+                     "events.out.tfevents.1", ".claim.1", "x.tmp", "param_log_file.txt",
+                     "runtime_train.json", "stage_status.json", "wandb/debug.txt"):
+            self.write(name, "text")
+        for script, names in (("x_train_improve.py", model), ("x_infer_improve.py", ())):
+            call = read_call(["none", script, "--output_dir", self.work])
+            self.assertEqual(contract_files(call), dict.fromkeys(names, 4))
 
 
 CUDA = """Traceback (most recent call last):
@@ -162,16 +164,18 @@ AssertionError: can only test a child process
 """
 MODULE = ("Traceback (most recent call last):\n  File \"a.py\"\n"
           "ModuleNotFoundError: No module named 'x'\n")
+GPU = "torch.OutOfMemoryError: CUDA out of memory\n"
 ARRAY = ("Traceback (most recent call last):\n  File \"a.py\"\nnumpy._ArrayMemoryError: "
          "Unable to allocate 7.45 GiB for an array\n")
+EXITED, KILLED = ("exit_code", "exit code 1", 1), ("killed", "killed by signal KILL", 137)
 
 
 class ReasonTest(unittest.TestCase):
-    def reason(self, text, code=1, reason=None, kind="exit_code", peak=None, **settings):
-        failure = Failure(kind, reason or f"exit code {code}", code)
+    def reason(self, text, failure=EXITED, peak=0, **settings):
+        failure = Failure(*failure)
         with mock.patch.dict(os.environ, settings, clear=True):
-            found = explained(failure, text, "conda:drp", peak)
-        return found.kind, found.reason
+            explain(failure, text, "conda:drp", peak)
+        return failure.kind, failure.reason
 
     def test_the_reason_is_the_exception_and_not_the_last_line_of_its_message(self):
         for text, expected in (
@@ -185,25 +189,22 @@ class ReasonTest(unittest.TestCase):
             with self.subTest(expected):
                 self.assertEqual(self.reason(text), ("exit_code", f"exit code 1: {expected}"))
         self.assertEqual(self.reason(""), ("exit_code", "exit code 1"))
-        self.assertEqual(self.reason(CUDA + "a.py: error: bad option\n", 2)[1],
+        self.assertEqual(self.reason(CUDA + "a.py: error: bad option\n", ("", "exit code 2", 2))[1],
                          "exit code 2: a.py: error: bad option")
 
     def test_missing_memory_names_what_was_asked_and_the_template(self):
-        job = {"SLURM_JOB_ID": "7", "TASK_TEMPLATE": "slurm_templates/train.CTRPv2.sbatch"}
-        killed = dict(code=137, kind="killed", reason="killed by signal KILL")
+        job = {"SLURM_JOB_ID": "7", "SLURM_MEM_PER_NODE": "3500",
+               "TASK_TEMPLATE": "slurm_templates/train.CTRPv2.sbatch"}
+        cores = dict(job, SLURM_MEM_PER_NODE="", SLURM_MEM_PER_CPU="1750", SLURM_CPUS_ON_NODE="2")
         expected = ("memory", "ran out of memory: 3.4 of 3.5 GB; raise --mem in "
                               "slurm_templates/train.CTRPv2.sbatch")
-        found = self.reason(ARRAY, peak=3400.0, SLURM_MEM_PER_NODE="3500", **job)
-        self.assertEqual(found, expected)
-        for asked in ({"SLURM_MEM_PER_NODE": "3500"},
-                      {"SLURM_MEM_PER_CPU": "1750", "SLURM_CPUS_ON_NODE": "2"}):
-            self.assertEqual(self.reason("", peak=3400.0, **killed, **job, **asked), expected)
-        self.assertEqual(self.reason("", peak=900.0, SLURM_MEM_PER_NODE="3500", **killed, **job),
-                         ("killed", "killed by signal KILL (out of memory?)"))
-        self.assertEqual(self.reason(ARRAY, peak=900.0),
-                         ("memory", "ran out of memory: 0.9 GB"))
-        gpu = "torch.OutOfMemoryError: CUDA out of memory\n"
-        self.assertEqual(self.reason(gpu)[0], "exit_code")
+        for text, failure, peak, settings, found in (
+                (ARRAY, EXITED, 3400.0, job, expected), ("", KILLED, 3400.0, job, expected),
+                ("", KILLED, 3400.0, cores, expected),
+                ("", KILLED, 900.0, job, ("killed", "killed by signal KILL (out of memory?)")),
+                (ARRAY, EXITED, 900.0, {}, ("memory", "ran out of memory: 0.9 GB")),
+                (GPU, EXITED, 900.0, job, ("exit_code", "exit code 1: " + GPU.strip()))):
+            self.assertEqual(self.reason(text, failure, peak, **settings), found)
 
     def test_squeue_says_whether_the_time_limit_is_near(self):
         for left, is_near in (("0:58", True), ("INVALID", True), ("3:58", False), ("", False),

@@ -1,5 +1,4 @@
 """Batch scripts: which template a task gets, what fills it, and the whole text."""
-import os
 import re
 import subprocess
 import unittest
@@ -16,7 +15,7 @@ TEMPLATE = """#!/usr/bin/env bash
 #SBATCH --time=04:00:00  # EDIT
 
 @@site.sh@@
-exec bash @@RUN_MODEL@@ --task @@TASKS@@ "$SLURM_ARRAY_TASK_ID"
+exec bash @@RUN_MODEL@@ --task @@TASKS@@ "$SLURM_ARRAY_TASK_ID" @@COUNT@@
 """
 SITE = """# what all jobs share
 #SBATCH --account=lab
@@ -27,22 +26,21 @@ export PLACE=@@TASKS@@
 """
 VALUES = {"JOB_NAME": "csa.x.train", "ARRAY": "0-4%2", "SLURM_OUTPUT": "/a b/%x.out",
           "RUN_MODEL": "/it's/run.sh", "TASKS": "/$x/t.tasks", "COUNT": "1"}
-FOUND = (   # templates that exist, stage, source -> the one that is taken for the model uno
-    ("train train.CTRPv2", "train", "CTRPv2", "train.CTRPv2"),
-    ("train train.CTRPv2", "train", "gCSI", "train"),
-    ("train", "trial", "CTRPv2", "train"),
-    ("train train.CTRPv2", "trial", "CTRPv2", "train.CTRPv2"),
-    ("train.CTRPv2 trial", "trial", "CTRPv2", "trial"),
-    ("train uno/train", "train", "CTRPv2", "uno/train"),
-    ("train uno/train", "trial", "CTRPv2", "uno/train"),
-    ("train other/train", "train", "CTRPv2", "train"),
-    ("collect collect.CTRPv2", "collect", "", "collect"),
-    ("", "trial", "CTRPv2", "train"))
+FOUND = (   # templates that exist, stage and source -> the one that is taken for the model uno
+    "train train.CTRPv2 -> train CTRPv2 -> train.CTRPv2",
+    "train train.CTRPv2 -> train gCSI -> train",
+    "train -> trial CTRPv2 -> train",
+    "train train.CTRPv2 -> trial CTRPv2 -> train.CTRPv2",
+    "train.CTRPv2 trial -> trial CTRPv2 -> trial",
+    "train uno/train -> train CTRPv2 -> uno/train",
+    "train uno/train -> trial CTRPv2 -> uno/train",
+    "train other/train -> train CTRPv2 -> train",
+    "collect collect.CTRPv2 -> collect  -> collect",
+    " -> trial CTRPv2 -> train")
 BELONGS = "{} belongs to the launcher"
 WRONG = (   # (file, what is put in place of what, what is said)
     *(("site.sbatch", "#SBATCH --account=lab", line, f"/site.sbatch:2: {said}") for line, said in (
         ("#SBATCH --comment=@@COMENT@@", "unknown hole @@COMENT@@"),
-        ("#SBATCH --mail-user=YOU@SITE --mail-type=FAIL", "YOU@SITE is a placeholder"),
         ("#SBATCH -J mine", BELONGS.format("--job-name")),
         ("#SBATCH --array 0-3", BELONGS.format("--array")),
         ("#SBATCH --requeue -a0-3", BELONGS.format("--array")),
@@ -55,7 +53,8 @@ WRONG = (   # (file, what is put in place of what, what is said)
     ("site.sh", "export", "@@other.sh@@\nexport", "/site.sh:2: unknown hole @@other.sh@@"),
     ("train.sbatch", "@@ARRAY@@", "1", BELONGS.format("--array")),
     ("train.sbatch", "@@RUN_MODEL@@", "run", "lacks @@RUN_MODEL@@"),
-    ("train.sbatch", "site.sh", "s.sh", "/train.sbatch:8: its /s.sh cannot be read"))
+    ("train.sbatch", "@@COUNT@@", "", "lacks @@COUNT@@"),
+    ("train.sbatch", "site.sh", "s.sh", "/s.sh cannot be read"))
 TIMES = {"preprocess": "04:00:00", "train": "24:00:00", "trial": "24:00:00", "infer": "02:00:00",
          "row": "48:00:00", "collect": "00:30:00"}
 
@@ -63,31 +62,20 @@ TIMES = {"preprocess": "04:00:00", "train": "24:00:00", "trial": "24:00:00", "in
 class RenderTest(WorkCase):
     def setUp(self):
         super().setUp()
-        for folder in ("uno", "own", "other"):
-            os.mkdir(self.path(folder))
-        self.have({"train.sbatch": TEMPLATE, "site.sbatch": SITE, "site.sh": SITE_SH})
-
-    def have(self, files):
-        for name, text in files.items():
+        for name, text in (("train.sbatch", TEMPLATE), ("site.sbatch", SITE), ("site.sh", SITE_SH)):
             self.write(name, text)
 
     def rendered(self, name="train.sbatch", model="", **more):
         lines = templates.read_template(self.path(name), model, self.work)
         return templates.render(lines, dict(VALUES, **more), self.path(name))
 
-    def assert_refused(self, sentence, **more):
-        with self.assertRaises(Refusal) as caught:
-            self.rendered(**more)
-        self.assertIn(sentence, str(caught.exception).replace(self.work, ""))
-
     def test_a_model_s_own_file_wins_then_that_of_the_source_and_a_trial_takes_train_s(self):
-        for files, stage, source, wanted in FOUND:
-            folder = self.path(f"{files} {stage} {source}".replace("/", "_"))
+        for number, case in enumerate(FOUND):
+            files, asked, wanted = case.split(" -> ")
             for name in files.split():
-                os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
-                self.write(os.path.join(folder, f"{name}.sbatch"), "")
-            found = templates.find_template(stage, source, "uno", folder)
-            self.assertEqual(os.path.relpath(found, folder), f"{wanted}.sbatch", folder)
+                self.write(f"{number}/{name}.sbatch", "")
+            found = templates.find_template(*asked.split(" "), "uno", self.path(str(number)))
+            self.assertEqual(found, self.path(str(number), f"{wanted}.sbatch"), case)
 
     def test_shared_files_are_included_and_holes_are_quoted_as_slurm_and_bash_read_them(self):
         self.assertEqual(self.rendered(), f"""#!/usr/bin/env bash
@@ -102,32 +90,25 @@ class RenderTest(WorkCase):
 
 module load apptainer
 export PLACE='/$x/t.tasks'
-exec bash '/it'"'"'s/run.sh' --task '/$x/t.tasks' "$SLURM_ARRAY_TASK_ID"
+exec bash '/it'"'"'s/run.sh' --task '/$x/t.tasks' "$SLURM_ARRAY_TASK_ID" 1
 """)
 
-    def test_a_script_says_what_it_asks_for(self):
-        self.write("train.sbatch", TEMPLATE.replace("--time=04:00:00", "--mem 4G -t5 -M 'other'"))
-        self.write("a.sbatch", self.rendered())
-        options = templates.sbatch_options(self.path("a.sbatch"))
-        self.assertEqual([options[name] for name in ("--account", "--mem", "--time", "--clusters")],
-                         ["lab", "4G", "5", "other"])
-        self.assertEqual(templates.sbatch_options("none"), {})
-
     def test_a_model_may_have_a_shared_file_of_its_own_and_its_templates_find_those_above(self):
-        self.have({"uno/site.sbatch": SITE.replace("lab", "gpu"), "own/train.sbatch": TEMPLATE})
+        self.write("uno/site.sbatch", SITE.replace("lab", "gpu"))
+        self.write("own/train.sbatch", TEMPLATE)
         for name, model, account in (("train.sbatch", "uno", "gpu"), ("train.sbatch", "x", "lab"),
                                      ("own/train.sbatch", "own", "lab")):
             self.assertIn(f"--account={account}", self.rendered(name, model))
 
     def test_a_template_that_cannot_work_is_refused_with_its_file_and_line(self):
         for name, old, new, wanted in WRONG:
-            with self.subTest(new):
-                text = self.read(name)
-                self.write(name, text.replace(old, new))
-                self.assert_refused(wanted)
-                self.write(name, text)
+            text = self.read(name)
+            self.write(name, text.replace(old, new))
+            with self.subTest(new), self.assertRaisesRegex(Refusal, re.escape(wanted)):
+                self.rendered()
+            self.write(name, text)
         for value in ('/a"b', "/a\\b", "/a\nb"):
-            self.assert_refused("cannot hold", SLURM_OUTPUT=value)
+            self.assertRaisesRegex(Refusal, "cannot hold", self.rendered, SLURM_OUTPUT=value)
 
     def test_other_lines_of_a_site_are_taken_as_they_are(self):
         lines = ("##SBATCH --output=off\n#SBATCH --open-mode=append\n# SBATCH --array=0\n"
@@ -136,49 +117,36 @@ exec bash '/it'"'"'s/run.sh' --task '/$x/t.tasks' "$SLURM_ARRAY_TASK_ID"
         self.write("site.sbatch", (SITE + lines).replace("\n", "\r\n"))     # Windows line ends
         self.assertIn("\n" + lines, self.rendered())
 
-    def test_a_template_without_count_runs_one_task_a_job(self):
-        self.rendered()
-        self.assert_refused("lacks @@COUNT@@", COUNT="2")
-
 
 class ShippedTest(unittest.TestCase):
     """The templates that people copy."""
 
     def text(self, stage):
         path = templates.find_template(stage, "gCSI", "baseline")
-        values = {"JOB_NAME": "j", "ARRAY": "0-3", "SLURM_OUTPUT": "/o/%x.out", "RETRIES": "0",
-                  "RUN_MODEL": "/p/run_model.sh", "TASKS": "/o/t.tasks", "TEMPLATE": "t",
-                  "COUNT": "1" if stage == "collect" else "3", "PYTHON": "/usr/bin/python3"}
+        values = dict(VALUES, COUNT="3", RETRIES="0", TEMPLATE="t", PYTHON="/usr/bin/python3")
         return templates.render(templates.read_template(path, "baseline"), values, path)
 
     def test_every_stage_asks_slurm_for_this_and_hands_over_to_the_runner(self):
         for stage, time in TIMES.items():
             asked = re.findall(r"^#SBATCH (\S+)", self.text(stage), re.MULTILINE)
             self.assertEqual(asked, [
-                "--job-name=j", "--array=0-3", "--kill-on-invalid-dep=yes", "--requeue",
-                "--signal=B:TERM@60", "--output=/o/%x.out", "--open-mode=append", f"--time={time}",
-                "--mem=3500M", "--cpus-per-task=1"])
-            place = '"$SLURM_ARRAY_TASK_ID"' if stage == "collect" else \
-                '"$((SLURM_ARRAY_TASK_ID * 3))" 3'
-            self.assertEqual(self.text(stage).splitlines()[-1],
-                             f"exec bash /p/run_model.sh --task /o/t.tasks {place}")
+                "--job-name=csa.x.train", "--array=0-4%2", "--kill-on-invalid-dep=yes",
+                "--requeue", "--signal=B:TERM@60", '--output="/a', "--open-mode=append",
+                f"--time={time}", "--mem=3500M", "--cpus-per-task=1"])
+            self.assertTrue(self.text(stage).endswith(
+                " --task '/$x/t.tasks' \"$((SLURM_ARRAY_TASK_ID * 3))\" 3\n"))
 
     def test_every_line_that_is_off_is_a_line_of_bash_when_it_is_on(self):
         for stage in TIMES:
             on = re.sub(r"^# (?=module load|export )", "", self.text(stage), flags=re.MULTILINE)
             self.assertIn("\nexport ALWAYS_EXIT_ZERO=1", on)
-            done = subprocess.run(["bash", "-n"], input=on.encode(), stderr=subprocess.PIPE)
-            self.assertEqual((done.returncode, done.stderr), (0, b""))
+            subprocess.run(["bash", "-n"], input=on.encode(), check=True)
 
     def test_the_checklist_of_a_new_cluster_is_short(self):
-        lines = subprocess.check_output(["grep", "-rn", "EDIT", "slurm_templates", "run_model.sh"],
-                                        cwd=REPOSITORY).decode().splitlines()
-        self.assertLess(len(lines), 25)
+        lines = subprocess.check_output(["grep", "-rhn", "EDIT", "slurm_templates", "run_model.sh"],
+                                        cwd=REPOSITORY).decode()
+        self.assertLess(lines.count("\n"), 25)
         for wanted in ("##SBATCH --partition", "--account", "--qos", "--constraint", "--mail-user",
                        "APPTAINER_BIND", "TMPDIR", "ALWAYS_EXIT_ZERO", "module load",
                        "--kill-on-invalid-dep"):
-            self.assertEqual(len([line for line in lines if wanted in line]), 1, wanted)
-
-
-if __name__ == "__main__":
-    unittest.main()
+            self.assertEqual(lines.count(wanted), 1, wanted)
