@@ -242,8 +242,8 @@ def sentences(shown):
     better = [f"{it.better} is better than {it.model_b if it.better == it.model_a else it.model_a}"
               for it in shown.couples if it.better] or ["no model is better than another"]
     limit = limit_of_splits(max(pair.splits for pair in shown.pairs), len(shown.couples))
-    return [f"By {shown.metric}, in both test and average rank: {'; '.join(better)}.", RULE,
-            *filter(None, [limit]), DEPENDENT]
+    found = f"By {shown.metric}, by paired test and average rank together: {'; '.join(better)}."
+    return [found, RULE, *filter(None, [limit]), DEPENDENT]
 
 
 def summary_text(runs, shown, said):

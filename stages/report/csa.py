@@ -85,7 +85,7 @@ def generalization(met, groups, studies):
         ["source", *measures],
         [[source, *(found.get((name, source)) for name in measures)] for source in studies[0]],
         f"G: mean {met} on the own study. Ga: mean over the other studies. Gna: mean of their "
-        "scores as shares of G; 1 would be no loss, and an error has none.",
+        "scores as shares of G; 1 means no loss. Error metrics have no Gna.",
         "scores/generalization.csv")
 
 

@@ -40,8 +40,8 @@ def sentence(strata):
     rows = across(strata)
     found = "; ".join(f"{name} {number(r2, 2)} ({number(baseline, 2)})"
                       for name, (r2, baseline) in medians(rows).items())
-    return ("Median r2 across studies by what of a row was seen in training, in brackets that of "
-            f"the mean-effects predictor: {found}.") if rows else ""
+    return ("Median r2 on other studies, grouped by what the training rows contained (in brackets: "
+            f"the mean-effects predictor): {found}.") if rows else ""
 
 
 def section(strata, coverage, figures):

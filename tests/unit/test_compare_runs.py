@@ -17,7 +17,7 @@ from tests.support import WorkCase
 SUMMARY = """one: {top}/one
 two: {top}/two
 
-By r2, in both test and average rank: no model is better than another.
+By r2, by paired test and average rank together: no model is better than another.
 
 within: g[s,s]; Ga: mean over other targets; Gna: Ga relative to within
 model  source  metric  within      Ga     Gna
@@ -62,7 +62,7 @@ class OneMetric(unittest.TestCase):
         found, svgs = compared("r2", {"x": {"AA": UP, "AB": UP}, "y": {"AA": FLAT, "AB": FLAT},
                                       "z": {"AA": UP, "AB": FLAT}}), mock.Mock()
         self.assertEqual(sentences(found)[0],
-                         "By r2, in both test and average rank: x is better than y.")
+                         "By r2, by paired test and average rank together: x is better than y.")
         self.assertEqual([(*it[1:3], *it[5:7], it.better) for it in found.couples],
                          [("x", "y", 2, 0, "x"), ("x", "z", 1, 0, ""), ("y", "z", 0, 1, "")])
         rank_diagram(found, svgs)
