@@ -2,8 +2,8 @@
 
     arrays -> elements; an element starts as soon as its parents are done and a slot is free
 
-There is no barrier between stages. Elements that last no longer than a process takes to start
-share one. The collector starts when nothing else is left.
+There is no barrier between stages. Short elements share a process. The collector starts when
+nothing else is left.
 """
 import os
 import signal
@@ -24,8 +24,8 @@ from launcher import launch_files
 from launcher.paths import HERE
 
 GRACE = 10          # seconds between asking a task to stop and killing it
-SHORT = 0.5         # seconds: elements of a stage that last less share a process,
-TOGETHER = 8        # so many at most
+SHORT = 1           # second: elements of a stage that together last less share a process,
+AT_ONCE = 20        # so many at most
 EVERY = 120         # seconds between two progress lines at most
 RUN_MODEL = os.path.join(HERE, "run_model.sh")
 
@@ -59,8 +59,7 @@ class Campaign:
             os.environ, WORKFLOW_PYTHON=sys.executable, RETRIES=str(options.retries),
             TASK_CORES=str(max(1, cores() // len(self.free))), TASK_EXECUTOR="local")
         self.environment.pop("SLURM_CPUS_PER_TASK", None)   # of an allocation around this run
-        self.slots = len(self.free)
-        self.threads = ThreadPoolExecutor(self.slots)
+        self.threads = ThreadPoolExecutor(len(self.free))
         # (array, index, tasks) of elements, in the order in which those that are ready start
         self.waiting = sorted(((array, *element) for array in arrays
                                for element in array.elements.items()),
@@ -76,19 +75,20 @@ class Campaign:
         """Starts what can start; returns whether anything runs or can still start."""
         before = len(self.waiting)
         while self.free:
-            ready = self._ready(self.slots * TOGETHER)
+            ready = self._ready()
             if not ready:
                 break
             stage = ready[0][0].stage
             alike = [element for element in ready if element[0].stage == stage]
-            most = TOGETHER if self.seconds.get(stage, SHORT) < SHORT else 1
-            elements = alike[:min(most, ceil(len(ready) / self.slots))]
+            together = int(SHORT / self.seconds.get(stage, SHORT))
+            share = ceil(len(ready) / len(self.free))
+            elements = alike[:max(1, min(together, share))]
             for element in elements:
                 self.waiting.remove(element)
             self._start(elements, self.free.pop(0))
         return bool(self.running) or len(self.waiting) < before
 
-    def _ready(self, most):
+    def _ready(self):
         """Returns the first elements whose inputs have ended. A task whose input failed is not run.
         Among several tasks the runner itself finds those, and the collector always runs. A row
         waits for nothing."""
@@ -101,7 +101,7 @@ class Campaign:
                 continue
             if inputs <= {"done"} or len(tasks) > 1 or array.stage == "collect":
                 ready.append(element)
-                if len(ready) == most:
+                if len(ready) == AT_ONCE:
                     break
             else:
                 self.waiting.remove(element)

@@ -1,6 +1,7 @@
 """What a launch finds on the machine: cores of its process, environments that it can try."""
 import os
 import unittest
+from concurrent.futures import Future
 from types import SimpleNamespace
 from unittest import mock
 
@@ -26,13 +27,23 @@ class MachineTest(unittest.TestCase):
                          ("collect", {"p": "failed", "t": "not run", "i": "not run"}))
 
     def test_short_tasks_of_a_stage_share_a_process_and_long_ones_start_alone(self):
-        for seconds, names in ((9.0, ["p0"]), (0.1, ["p0", "p1", "p2"])):
+        for seconds, names in ((9.0, ["p0"]), (0.5, ["p0", "p1"]), (0.1, ["p0", "p1", "p2"])):
             campaign = self.campaign(rows(6))
             campaign.seconds["preprocess"] = seconds
             campaign._start.side_effect = InterruptedError     # after the first one
             self.assertRaises(InterruptedError, campaign.start_ready)
             (elements, _), _ = campaign._start.call_args
             self.assertEqual([tasks[0].name for _, _, tasks in elements], names)
+
+    def test_a_result_of_an_older_launch_does_not_count(self):
+        for launch, state in (("1", "done"), ("0", "failed")):
+            campaign, ended = self.campaign(rows(1)), Future()
+            campaign.running[ended] = None, campaign.waiting[:1], None, 0
+            ended.set_result(0)
+            status = SimpleNamespace(state="done", launch=launch)
+            with mock.patch.object(local, "read_status", return_value=status):
+                campaign.wait(0)
+            self.assertEqual(campaign.states["p0"], state)
 
     def campaign(self, tasks):
         options = SimpleNamespace(gpus=None, jobs=2, retries=0)
