@@ -14,7 +14,3 @@ class Refusal(Exception):
 
 class FileError(Exception):
     """One sentence: the file and what is wrong with it."""
-
-
-class Stopped(Exception):
-    """A signal ended the run; its number."""

@@ -1,7 +1,8 @@
-"""files: opens and replaces files; whatever goes wrong is a FileError of one sentence.
+"""files: opens, replaces and compares files; whatever goes wrong is a FileError of one sentence.
 
     with reading(path), open(path) as file: ...        a bad file raises FileError
-    with whole_file(path) as file: ...                 the file is there when all of it is written
+    write_whole(path, text)                            the file is there when all of it is written
+    fingerprint(path)                                  [bytes, time in ns, CRC-32] of its content
 """
 import csv
 import functools
@@ -9,12 +10,14 @@ import gc
 import json
 import os
 import signal
+import zlib
 from contextlib import contextmanager
 
 from core.errors import FileError
 
 LARGEST_JSON = 1 << 27      # bytes; a plan of 10,000 tasks has about 10 million
 LONGEST_INTEGER = 19        # digits, as a time in ns has; longer ones are slow to convert
+LARGEST_CHECKED = 64 * 1000000      # bytes; the CRC-32 of a larger file is null
 FEW_BYTES = 30 * 1000000    # reading less is not worth a second process
 MOST_PROCESSES = 8
 
@@ -38,9 +41,8 @@ def reading(path):
         raise FileError(f"{path!r}: cannot be read ({error})")
 
 
-@contextmanager
-def whole_file(path):
-    """Yields a text file to write; `path` appears, or is replaced, when all of it is written."""
+def write_whole(path, text):
+    """Writes text as UTF-8; `path` appears, or is replaced, when all of it is written."""
     # The random part keeps two nodes that write the same file apart; mkstemp's
     # files could be read by nobody but their owner.
     temporary = f"{path}.{os.urandom(4).hex()}.tmp"
@@ -48,7 +50,7 @@ def whole_file(path):
         # surrogateescape: how Python keeps bytes of a path that are no UTF-8 (or of any
         # non-ASCII path, in 3.6 with LANG=C); they are written as they were
         with open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            yield file
+            file.write(text)
         os.replace(temporary, path)
     except OSError as error:
         raise FileError(f"{path}: cannot be written ({error.strerror or error})")
@@ -57,26 +59,9 @@ def whole_file(path):
             os.remove(temporary)
 
 
-def write_whole(path, text):
-    """Writes `text` to `path` as UTF-8, all of it or nothing."""
-    with whole_file(path) as file:
-        file.write(text)
-
-
 def on_disk(name):
     """Returns a name as file functions want it; under LANG=C old Pythons take bytes for ASCII."""
     return os.fsdecode(name.encode("utf-8", "surrogateescape"))
-
-
-def exists(path):
-    """Says whether a name exists, be it a broken link; FileError if that cannot be known."""
-    try:
-        os.lstat(path)
-        return True
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror or error})")
 
 
 def read_json(path, largest=LARGEST_JSON):
@@ -86,15 +71,13 @@ def read_json(path, largest=LARGEST_JSON):
         if len(data) > largest:
             raise FileError(f"{path}: is too large")
         try:
-            return json.loads(data.decode("utf-8-sig", "surrogateescape"), parse_int=_integer)
+            return json.loads(
+                data.decode("utf-8-sig", "surrogateescape"),
+                parse_int=lambda text: (int if len(text) <= LONGEST_INTEGER else float)(text))
         except RecursionError:
             raise FileError(f"{path}: is nested too deeply")
         except ValueError as error:
             raise FileError(f"{path}: is not JSON ({error})")
-
-
-def _integer(digits):
-    return int(digits) if len(digits) <= LONGEST_INTEGER else float(digits)
 
 
 def side_by_side(function, jobs, sizes):
@@ -132,3 +115,40 @@ def size_of(path):
         return os.path.getsize(path)
     except (OSError, ValueError):       # a malformed status may name anything
         return 0
+
+
+def fingerprint(path, known=None):
+    """Returns [bytes, modification time in ns, CRC-32], which say whether a file outside OUT has
+    changed; [] if it does not exist. known: an earlier one, returned if size and time are those."""
+    try:
+        found = os.stat(path)
+        if is_fingerprint(known) and known[:2] == [found.st_size, found.st_mtime_ns]:
+            return list(known)
+        crc = None if found.st_size > LARGEST_CHECKED else _checksum(path)
+        return [found.st_size, found.st_mtime_ns, crc]
+    except OSError:
+        return []
+
+
+def _checksum(path):
+    with open(path, "rb") as file:
+        return zlib.crc32(file.read())
+
+
+def same_content(one, other):
+    """Says whether two fingerprints are of one content; so they are if one of them is unknown."""
+    if is_fingerprint(one) and is_fingerprint(other) and one[:2] != other[:2]:
+        return one[0] == other[0] and one[2] is not None and one[2] == other[2]
+    return True
+
+
+def is_fingerprint(value):
+    return isinstance(value, list) and len(value) == 3
+
+
+def script_fingerprint(path):
+    """Returns 'SIZE:CRC32' of a stage script, '' if it cannot be read."""
+    try:
+        return "{}:{:08x}".format(os.path.getsize(path), _checksum(path))
+    except OSError:
+        return ""

@@ -1,18 +1,16 @@
-"""improve_files: reads and writes the file formats that IMPROVE models share.
+"""improve_files: reads the file formats that IMPROVE models share.
 
     splits/*.txt                 row numbers of response.tsv    read_split
     response.tsv                 a table with a header          read_table, response_rows
     *_y_data.csv                 responses of drugs and cells   read_responses
-    *_y_data_predicted.csv       true and predicted values      read_predictions, write_predictions
-    *_scores.json                name -> number                 read_scores, write_scores
-    param_log_file.txt           name: value                    write_parameters
+    *_y_data_predicted.csv       true and predicted values      read_predictions
+    *_scores.json                name -> number                 read_scores
+    param_log_file.txt           name: value                    used_otherwise
 
-Whatever a file contains, a reader returns its content or raises FileError. A writer leaves a whole
-file or the old one, never half a file.
+Whatever a file contains, a reader returns its content or raises FileError.
 """
 import csv
 import functools
-import json
 import math
 import os
 import re
@@ -20,16 +18,16 @@ from itertools import compress
 from typing import NamedTuple, Optional
 
 from core.errors import FileError
-from core.files import read_json, reading, whole_file, write_whole
+from core.files import read_json, reading
 
-LARGEST_SCORES = 1 << 20     # bytes; a score file has about 200
+LARGEST = 1 << 20       # bytes; a score file has about 200, a parameter file a few thousand
 ROW_NUMBER = re.compile(r"[0-9]{1,18}\Z")
-ID_COLUMN = "split_id"
-
-SCORE_NAMES = ("mse", "rmse", "pcc", "scc", "r2")   # of a score file, in IMPROVE's order
-DRUG, CELL = "improve_chem_id", "improve_sample_id"   # columns of every table of responses
+# 'NAME': True in a dict (improvelib 0.1.0), or a line NAME: True (our baseline)
+SWITCH = re.compile(r"""(?:^|['"])(\w+)['"]?: (True|False)(?=[,}\s]|$)""", re.MULTILINE)
+TRUE, FALSE = ("yes", "true", "t", "y", "1"), ("no", "false", "f", "n", "0")    # as its str2bool
+OPPOSITE = {"True": FALSE, "False": TRUE}
 # Columns that name drugs and, last, the cell line: of drug response, and of synergy of two drugs.
-IDENTIFIERS = ((DRUG, CELL), ("DrugID_row", "DrugID_col", "DepMapID"))
+IDENTIFIERS = (("improve_chem_id", "improve_sample_id"), ("DrugID_row", "DrugID_col", "DepMapID"))
 
 
 class Responses(NamedTuple):
@@ -48,8 +46,6 @@ class Predictions(NamedTuple):
     y_col_name: str
 
 
-# ---- splits
-
 def read_split(path):
     """Returns the 0-based row numbers of a split file, one a line, in the file's order; FileError
     names a line that is neither a number nor blank."""
@@ -62,20 +58,12 @@ def read_split(path):
 
 
 def _shown(text):
-    """Returns a short printable form of a bad value."""
     return ascii(text if len(text) <= 40 else text[:37] + "...")
 
 
-# ---- tables
-
 def read_table(path, delimiter):
-    """Returns (header, rows): a list of names and an iterator over lists of texts, without empty
-    lines. A row of another width is a FileError when the iterator reaches it."""
-    rows = _table_rows(path, delimiter)
-    return next(rows), rows
-
-
-def _table_rows(path, delimiter):
+    """Yields the header of a table, a list of names, then its rows, lists of texts, without empty
+    lines. FileError: there is no header; when it is reached, a row of another width."""
     with reading(path), open(path, encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter)
         header = next(reader, [])
@@ -93,8 +81,9 @@ def _table_rows(path, delimiter):
 def response_rows(path, wanted):
     """Yields (number, row of texts) of the rows of response.tsv whose number is in `wanted`: that
     in the column split_id, which IMPROVE's development library writes, else the row's place."""
-    header, rows = read_table(path, "\t")
-    place = header.index(ID_COLUMN) if ID_COLUMN in header else None
+    rows = read_table(path, "\t")
+    header = next(rows)
+    place = header.index("split_id") if "split_id" in header else None
     for number, row in enumerate(rows):
         if place is not None:
             number = int(row[place]) if ROW_NUMBER.match(row[place]) else None
@@ -109,15 +98,15 @@ def finite_number(text):
 
 
 def _number(value):
+    """Returns a text, or a value of a JSON file, as float; None if it is no number."""
     try:    # float() reads "1_0" as ten, which no writer of numbers means
-        return None if "_" in str(value) else float(value)
+        return None if isinstance(value, bool) or "_" in str(value) else float(value)
     except (TypeError, ValueError):
         return None
 
 
 def _columns(path, header, names):
-    """Returns the columns `names` of a comma-separated table with that header, a list of texts
-    each. FileError: a row of another width."""
+    """Returns the columns `names` of a comma-separated table, each a list of texts."""
     with reading(path), open(path, encoding="utf-8-sig") as file:
         text = file.read()
     # In half of the time of the csv module, as the collector reads hundreds of files of 100,000
@@ -126,38 +115,34 @@ def _columns(path, header, names):
     step, places = len(header) + 1, list(map(header.index, names))
     fields = (text.rstrip("\n") + "\n").replace("\n", ",\n,").split(",")
     if '"' in text or len(fields) % step != 1 or set(fields[len(header)::step]) != {"\n"}:
-        rows = list(read_table(path, ",")[1])
+        _, *rows = read_table(path, ",")
         return [[row[place] for row in rows] for place in places]
     return [fields[step + place:-1:step] for place in places]
 
 
 def _converted(column, convert=str):
-    """Returns a column's values; equal ones are converted once and become one object, which saves
-    memory and makes later look-ups faster."""
+    """Equal values become one object, which saves memory and makes later look-ups faster."""
     return list(map(functools.lru_cache(maxsize=None)(convert), column))
 
-
-# ---- responses and predictions
 
 def read_responses(path, y_col_name, all_rows=False):
     """Returns the Responses of a *_y_data.csv file; rows without a response are skipped.
     FileError: no drugs, cell lines or responses; with all_rows, a row without a response."""
-    header = read_table(path, ",")[0]
+    header = next(read_table(path, ","))
     columns = _columns(path, header, _response_columns(path, header, y_col_name))
     return _responses(path, y_col_name, columns, all_rows)
 
 
 def read_benchmark_responses(path, split, y_col_name):
     """Returns the Responses of those rows of response.tsv that a split file names."""
-    rows = set(read_split(split))
-    header = read_table(path, "\t")[0]
+    header = next(read_table(path, "\t"))
     places = list(map(header.index, _response_columns(path, header, y_col_name)))
-    chosen = [[row[place] for place in places] for _, row in response_rows(path, rows)]
+    chosen = [[row[place] for place in places]
+              for _, row in response_rows(path, set(read_split(split)))]
     return _responses(path, y_col_name, list(zip(*chosen)) or [()] * len(places))
 
 
 def _response_columns(path, header, y_col_name):
-    """Returns the columns that name drugs, cell lines and the response, each of which is once."""
     names = identifiers(header)
     if not names or header.count(y_col_name) != 1:
         raise FileError(f"{path}: does not name drugs, cell lines and {y_col_name}")
@@ -165,15 +150,15 @@ def _response_columns(path, header, y_col_name):
 
 
 def _responses(path, y_col_name, columns, all_rows=False):
-    *drugs, cells, texts = columns
+    *names, texts = columns
     values = _converted(texts, finite_number)
     kept = [value is not None for value in values]
     if all_rows and not all(kept):
         raise FileError(f"{path}: some rows have no number as {y_col_name}")
     if not any(kept):
         raise FileError(f"{path}: no row has a {y_col_name}")
-    return Responses(*(list(compress(column, kept)) for column in (
-        _treatments(drugs), _converted(cells), values)))
+    return Responses(*(list(compress(column, kept))
+                       for column in (*_drugs_and_cells(names), values)))
 
 
 def read_predictions(path, y_col_name=None, ids=False):
@@ -184,7 +169,7 @@ def read_predictions(path, y_col_name=None, ids=False):
     `y_col_name` is None), and those of IDENTIFIERS. FileError: no such columns, no rows, a value
     that is not a finite number.
     """
-    header = read_table(path, ",")[0]
+    header = next(read_table(path, ","))
     y_col_name = _predicted_name(path, header, y_col_name)
     names = identifiers(header) if ids else ()
     *columns, true, pred = _columns(path, header,
@@ -197,9 +182,8 @@ def read_predictions(path, y_col_name=None, ids=False):
         if None in numbers[-1]:
             row = numbers[-1].index(None)
             raise FileError(f"{path}: {_shown(texts[row])} in row {row + 1} is not a finite number")
-    *drugs, cells = columns or [None]
-    return Predictions(*numbers, _treatments(drugs) if names else None,
-                       _converted(cells) if names else None, y_col_name)
+    drugs, cells = _drugs_and_cells(columns) if names else (None, None)
+    return Predictions(*numbers, drugs, cells, y_col_name)
 
 
 def identifiers(header):
@@ -208,11 +192,11 @@ def identifiers(header):
                  if all(header.count(name) == 1 for name in names)), ())
 
 
-def _treatments(columns):
-    """Returns the drug of each row; two drugs in either order are one treatment."""
-    if len(columns) == 1:
-        return _converted(columns[0])
-    return _converted(list(zip(*columns)), lambda pair: " + ".join(sorted(pair)))
+def _drugs_and_cells(columns):
+    """Returns drug and cell line of each row; two drugs in either order are one treatment."""
+    *drugs, cells = columns
+    treatments = map(" + ".join, map(sorted, zip(*drugs))) if len(drugs) > 1 else drugs[0]
+    return _converted(treatments), _converted(cells)
 
 
 def _predicted_name(path, header, wanted):
@@ -227,17 +211,6 @@ def _predicted_name(path, header, wanted):
     return found[0]
 
 
-def write_predictions(path, header, rows, y_col_name, true, pred):
-    """Writes response columns (header: their names; rows: lists of texts) plus {y}_true and
-    {y}_pred, one number a row, rounded to 4 decimals."""
-    with whole_file(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*header, f"{y_col_name}_true", f"{y_col_name}_pred"])
-        writer.writerows([*row, round(t, 4), round(p, 4)] for row, t, p in zip(rows, true, pred))
-
-
-# ---- scores
-
 def read_scores(path):
     """Returns (scores, notes) of a score file: a dict of metric -> float, and a sentence for each
     value that is ignored, as it is no number, neither as JSON nor as text.
@@ -245,21 +218,18 @@ def read_scores(path):
     null, NaN and infinity are a missing value of that metric, nan in the dict. FileError: not a
     JSON object, over 1 MB.
     """
-    content = read_json(path, LARGEST_SCORES)
+    content = read_json(path, LARGEST)
     if not isinstance(content, dict):
         raise FileError(f"{path}: is not an object of names and numbers")
-    scores = {name: _score(value) for name, value in content.items()}
-    ignored = [name for name, score in scores.items() if score is None]
-    for name in ignored:
-        del scores[name]
-    return scores, [f"{_shown(name)} in {os.path.basename(path)} is not a number and is ignored"
-                    for name in ignored]
-
-
-def _score(value):
-    """Returns a value of a score file as float, nan if it is missing, None if it is no number."""
-    found = math.nan if value is None else None if isinstance(value, bool) else _number(value)
-    return math.nan if found is not None and math.isinf(found) else found
+    scores, notes = {}, []
+    for name, value in content.items():
+        score = math.nan if value is None else _number(value)
+        if score is None:
+            file = os.path.basename(path)
+            notes.append(f"{_shown(name)} in {file} is not a number and is ignored")
+        else:
+            scores[name] = score if math.isfinite(score) else math.nan
+    return scores, notes
 
 
 def has_finite_score(scores):
@@ -268,19 +238,21 @@ def has_finite_score(scores):
     return any(map(math.isfinite, [scores["mse"]] if "mse" in scores else scores.values()))
 
 
-def write_scores(path, scores):
-    """Writes a dict of name -> number as JSON; nan becomes the bare token NaN, as in IMPROVE."""
-    write_whole(path, json.dumps(scores, indent=4) + "\n")
+def used_otherwise(directory, arguments):
+    """Returns a sentence on true/false options that a stage took for the opposite, '' without any.
 
-
-# ---- parameters
-
-def write_parameters(output_dir, parameters):
-    """Creates `output_dir` and writes the dict `parameters` to param_log_file.txt, one a line, as
-    IMPROVE's stages do before any work."""
+    improvelib writes the parameters that it used beside a stage's outputs. An option of its
+    `"type": bool` takes every text for true: `--flag False` is True there, and nobody says so.
+    directory: --output_dir of the stage; arguments: {option without --: value}
+    """
     try:
-        os.makedirs(output_dir, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"{output_dir}: cannot be made ({error.strerror or error})")
-    text = "".join(f"{name}: {value}\n" for name, value in sorted(parameters.items()))
-    write_whole(os.path.join(output_dir, "param_log_file.txt"), text)
+        path = os.path.join(directory, "param_log_file.txt")
+        with open(path, encoding="utf-8", errors="replace") as file:
+            used = dict(SWITCH.findall(file.read(LARGEST)))
+    except OSError:
+        return ""
+    found = [f"--{option} {given} was given, but {used[option]} was used"
+             for option, given in arguments.items()
+             if option in used and str(given).lower() in OPPOSITE[used[option]]]
+    remedy = "set it in the model's INI file, or make its type str2bool"
+    return f"{'; '.join(found)}: type bool takes every text for True; {remedy}" if found else ""

@@ -18,8 +18,8 @@ METRICS = {              # name -> direction of better
     "r2": "higher",      # 1 - residual / total sum of squares; no upper limit to how bad
 }
 # Of classification, as IMPROVE's score files name them.
-OF_CLASSES = dict.fromkeys(
-    ("acc", "bacc", "f1", "precision", "recall", "kappa", "roc_auc", "aupr"), "higher")
+OF_CLASSES = ("acc", "bacc", "f1", "precision", "recall", "kappa", "roc_auc", "aupr")
+DIRECTIONS = {**METRICS, **dict.fromkeys(OF_CLASSES, "higher")}
 
 
 def direction(name):
@@ -28,23 +28,20 @@ def direction(name):
     start, _, given = name.rpartition(":")
     if start and given in ("lower", "higher"):
         return given
-    if name.endswith(("loss", "error")):
-        return "lower"
-    return METRICS.get(name) or OF_CLASSES.get(name)
+    return "lower" if name.endswith(("loss", "error")) else DIRECTIONS.get(name)
 
 
 def lower_is_better(name):
     """Says whether a smaller value of a metric is better; ValueError for an unknown name."""
     if direction(name) is None:
-        raise ValueError(f"unknown metric {name!r}, one of {', '.join([*METRICS, *OF_CLASSES])}")
+        raise ValueError(f"unknown metric {name!r}, one of {', '.join(DIRECTIONS)}")
     return direction(name) == "lower"
 
 
 def in_order(names):
     """Returns names of metrics once each: of regression, of classification, then others by name."""
     names = set(names)
-    known = [*METRICS, *OF_CLASSES]
-    return [name for name in known if name in names] + sorted(names.difference(known))
+    return [name for name in DIRECTIONS if name in names] + sorted(names.difference(DIRECTIONS))
 
 
 def regression_scores(true, pred):
@@ -63,23 +60,14 @@ def regression_scores(true, pred):
     mse, truth = residual / len(errors), deviations(true)
     spread = squares(truth)
     return {"mse": mse, "rmse": math.sqrt(mse), "mae": mean_absolute_error(true, pred),
-            "pcc": _cosine(truth, deviations(pred)), "scc": spearman(true, pred),
+            "pcc": _correlation(truth, deviations(pred)),
+            "scc": _correlation(deviations(ranks_of(true)), deviations(ranks_of(pred))),
             "r2": 1.0 - residual / spread if spread > 0 else math.nan}
 
 
 def mean_absolute_error(true, pred):
     """Returns the mean of |true - pred|; inf or nan if it leaves the range of floats."""
     return total(map(abs, map(sub, true, pred))) / len(true)
-
-
-def pearson(x, y):
-    """Returns Pearson's correlation of two lists of numbers, nan if one is constant."""
-    return _cosine(deviations(x), deviations(y))
-
-
-def spearman(x, y):
-    """Returns Spearman's correlation: Pearson's of the ranks, nan if one is constant."""
-    return pearson(ranks_of(x), ranks_of(y))
 
 
 def ranks_of(values):
@@ -104,8 +92,8 @@ def deviations(values):
     return [value - center for value in values]
 
 
-def _cosine(dx, dy):
-    """Returns the correlation of two lists of deviations."""
+def _correlation(dx, dy):
+    """Returns Pearson's correlation of two lists, given as deviations from their means."""
     product = squares(dx) * squares(dy)
     if not 0 < product < math.inf:      # constant, or out of the range of floats
         return math.nan

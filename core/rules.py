@@ -19,18 +19,17 @@ from collections import Counter, defaultdict
 from typing import NamedTuple
 
 from core.errors import FileError
-from core.fingerprints import fingerprint, same_content
+from core.files import fingerprint, same_content, size_of
 from core.improve_files import read_table
 from core.task import DIRECTORIES, SPLIT_FILES, absolute, changed_arguments
 from core.tree import LOG, STATUS
 
 
 class Reason(NamedTuple):
-    """Why a task is not done. kind: for code; text: for people; rebuild: making it again makes
-    nothing else old."""
-    kind: str
-    text: str
-    rebuild: bool = False
+    """Why a task is not done."""
+    kind: str                   # for code
+    text: str                   # for people
+    rebuild: bool = False       # making it again makes nothing else old
 
 
 # Kinds of reasons, in the sentences of the plan's summary.
@@ -48,16 +47,12 @@ BENCHMARK = ("input_dir",)
 
 
 def decide(tasks, tree, redo=None):
-    """Returns {task name: Reason} of the tasks that are not done, in the order of the plan.
-
-    tasks: parents before children; redo: a stage that runs anew, with what follows it
-    """
+    """Returns {task name: Reason} of the tasks that are not done, in the order of the plan. tasks:
+    parents before children; redo: a stage that runs anew, with what follows it."""
     by_name, why, now = {task.name: task for task in tasks}, {}, {}
     for task in tasks:
         reason = (Reason("redo", "asked for with --redo") if task.stage == redo
-                  else reason_of(task, tree, by_name, now))
-        if task.stage == "collect" and not reason:
-            reason = counts_again(tree, by_name, why)
+                  else reason_of(task, tree, by_name, why, now))
         parent = next((name for name in task.parents if name in why and not why[name].rebuild
                        and not was_adopted_without(tree, task, name)), None)
         if reason or parent:
@@ -65,23 +60,21 @@ def decide(tasks, tree, redo=None):
     return without_unneeded(tasks, why, tree)
 
 
-def reason_of(task, tree, by_name, now):
+def reason_of(task, tree, by_name, why, now):
     """Returns the Reason why a task by itself is not done; None if it is.
 
-    by_name: {name: Task} of the plan; now: {path: fingerprint}, filled as files are looked at
+    by_name: {name: Task} of the plan; why: {name: Reason} of the tasks before this one;
+    now: {path: fingerprint}, filled as files are looked at
     """
     status = tree.status(task.name)
     if status is None:
         return Reason("never_run", "never run", task.stage == "preprocess")
     if status.state != "done":
         return Reason(status.state, f"{status.state}: {status.reason}", status.rebuild)
-    changed = changed_files(task, tree)
     if task.stage == "collect":
-        newer = newer_than_tables(status, tree)
-        return changed or (Reason("tables", f"{newer} is newer than the tables") if newer else None)
-    benchmark = benchmark_of(task, by_name)
-    return (changed_call(task, status) or changed
-            or changed_split_file(task, status, tree, benchmark, now)
+        return changed_files(task, tree) or outdated_tables(status, tree, by_name, why)
+    return (changed_call(task, status) or changed_files(task, tree)
+            or changed_split_file(task, status, tree, by_name, now)
             or changed_input(task, status, tree, by_name))
 
 
@@ -100,7 +93,8 @@ def changed_call(task, status):
 
 def changed_files(task, tree):
     """Returns the Reason if a contract file was deleted or changed."""
-    changed = tree.changed_files(task.name)
+    changed = [name for name, size in tree.status(task.name).files.items()
+               if size_of(tree.path(task.name, name)) != size]
     if not changed:
         return None
     deleted = not any(os.path.exists(tree.path(task.name, name)) for name in changed)
@@ -108,25 +102,20 @@ def changed_files(task, tree):
                   deleted and task.stage == "preprocess")
 
 
-def newer_than_tables(tables, tree):
-    """Returns what came after the tables: a launch (it may have been cancelled), or a result that
-    somebody made by hand; '' if nothing did. Times are those of one file system, never of a host's
-    clock."""
+def outdated_tables(tables, tree, by_name, why):
+    """Returns the Reason if a launch (it may have been cancelled), or a result that somebody made
+    by hand, came after the tables; or if they lack a result that was not valid then and is now, as
+    somebody has restored what it was made from."""
+    # Times are those of one file system, never of a host's clock.
     for launch in tree.launches:
         if tree.written("launches", launch.id, "plan.json") > tables.written:
-            return f"launch {launch.id}"
+            return Reason("tables", f"launch {launch.id} is newer than the tables")
     for name, task in tree.tasks.items():
         result = tree.status(name) if task.stage != "collect" else None
         if result and result.state == "done" and result.written > tables.written:
-            return name
-    return ""
-
-
-def counts_again(tree, by_name, why):
-    """Returns the Reason if the tables lack a result of the plan that was not valid then and is
-    now: somebody has restored what it was made from. why: of the tasks before the tables"""
+            return Reason("tables", f"{name} is newer than the tables")
     try:
-        header, rows = read_table(tree.path("scores", "missing.csv"), ",")
+        header, *rows = read_table(tree.path("scores", "missing.csv"), ",")
         lacking = [dict(zip(header, row)) for row in rows]
     except FileError:
         return None
@@ -137,23 +126,19 @@ def counts_again(tree, by_name, why):
     return None
 
 
-def benchmark_of(task, by_name):
-    """Returns the benchmark that a task's data is made from by the plan, '' if none is named."""
+def changed_split_file(task, status, tree, by_name, now):
+    """Returns the Reason if a split file of the planned benchmark is not the one that this task, or
+    the ml_data that it was made from, has read. Training does not see the test part."""
     planned = [task, *(by_name[name] for name in task.parents if name in by_name)]
-    return next((each.arguments.get("input_dir", "") for each in planned
-                 if each.stage == "preprocess"), "")
-
-
-def changed_split_file(task, status, tree, benchmark, now):
-    """Returns the Reason if a split file of the benchmark is not the one that this task, or the
-    ml_data that it was made from, has read. Training does not see the test part."""
+    benchmark = next((each.arguments.get("input_dir", "") for each in planned
+                      if each.stage == "preprocess"), "")
     seen = SPLIT_FILES[:2] if task.stage in ("train", "trial") else SPLIT_FILES
     for made in [status] if task.stage == "preprocess" else status.made_from.values():
         for option in seen:
             name = made.arguments.get(option)
             if isinstance(name, str) and name in made.read_files:
-                path, recorded = (split_file_path(option, made.arguments, benchmark, tree.out),
-                                  made.read_files[name])
+                recorded = made.read_files[name]
+                path = split_file_path(option, made.arguments, benchmark, tree.out)
                 now[path] = fingerprint(path, now.get(path) or recorded)
                 if not same_content(recorded, now[path]):
                     return Reason("split_files", f"{name} has changed")
@@ -167,32 +152,24 @@ def split_file_path(option, arguments, benchmark, out):
     return path if "/" in path else os.path.join(folder, "splits", path)
 
 
-# ---- inputs
-
 def changed_input(task, status, tree, by_name):
     """Returns the Reason if an input is not the attempt that this task was made from."""
+    ignored = (*BENCHMARK, "output_dir")
+    if task.stage == "train":       # which may take the ml_data of any target
+        ignored += ("test_split_file",)
     for name, made in status.made_from.items():
-        parents = [by_name[parent] for parent in (name, *task.parents) if parent in by_name]
-        planned = parents[0] if parents else None
-        is_data = planned is not None and planned.stage == "preprocess"
-        if is_data and is_other_data(task, made, planned):
+        planned = [by_name[each] for each in (name, *task.parents) if each in by_name]
+        is_data = planned and planned[0].stage == "preprocess"
+        if is_data and changed_arguments(made.arguments, planned[0].arguments, ignored):
             return Reason("data", f"its input {name} would be made with other arguments")
-        if not is_same_attempt(tree.status(name), made, is_data):
+        now = tree.status(name)
+        if now is None:
+            is_same = is_data       # deleted after use
+        else:
+            is_same = now.stamp == made.stamp or is_data and (now.rebuild or not now.launch)
+        if not is_same:
             return Reason("input", f"its input {name} has changed")
     return None
-
-
-def is_other_data(task, made, planned):
-    """Says whether ml_data would be made otherwise now; training may take that of any target."""
-    ignored = ("output_dir", "test_split_file") if task.stage == "train" else ("output_dir",)
-    return bool(changed_arguments(made.arguments, planned.arguments, ignored + BENCHMARK))
-
-
-def is_same_attempt(status, made, is_data):
-    """Says whether an input is still the one that a result was made from."""
-    if status is None:
-        return is_data      # deleted after use
-    return status.stamp == made.stamp or is_data and (status.rebuild or not status.launch)
 
 
 def was_adopted_without(tree, task, parent):
@@ -211,61 +188,49 @@ def without_unneeded(tasks, why, tree):
         for name in task.parents if task.stage != "collect" else ():
             children[name].append(task)
     runs = {}
-    for task in reversed(tasks):
-        reason, following = why.get(task.name), children[task.name]
-        adopted = following and all(was_adopted_without(tree, child, task.name)
-                                    for child in following)
-        serves_only_others = reason and (reason.rebuild or reason.kind == "never_run" and adopted)
-        if reason and (not serves_only_others or any(child.name in runs for child in following)):
+    for task in reversed([task for task in tasks if task.name in why]):
+        reason, following = why[task.name], children[task.name]
+        serves_only_others = reason.rebuild or (
+            reason.kind == "never_run" and following
+            and all(was_adopted_without(tree, child, task.name) for child in following))
+        if not serves_only_others or any(child.name in runs for child in following):
             runs[task.name] = reason
     work = any(task.name in runs for task in tasks if task.stage != "collect")
     return {task.name: runs[task.name] for task in tasks
             if task.name in runs and (work or runs[task.name].kind != "follows")}
 
 
-# ---- outputs of other programs, results that would be replaced
-
-def untracked_outputs(tasks, tree):
-    """Returns the names of tasks with outputs but without a status that this version writes."""
-    return [task.name for task in tasks
-            if task.stage != "collect" and is_untracked(task.name, tree)]
-
-
-def is_untracked(name, tree):
-    status = tree.status(name)
-    if status is not None:
-        return status.is_old
-    if all(file == LOG or file.startswith((".", STATUS)) for file in tree.names(name)):
+def is_untracked(task, tree):
+    """Says whether a task has outputs, but no status that this version writes."""
+    if task.stage == "collect":
+        return False
+    if tree.status(task.name):
+        return tree.status(task.name).is_old
+    if all(file == LOG or file.startswith((".", STATUS)) for file in tree.names(task.name)):
         return False
     # a runner that has just started writes its status before its files
-    tree.forget(name)
-    return tree.status(name) is None
+    return tree.status(task.name, again=True) is None
 
 
 def replaced(tasks, why, tree):
     """Returns ({stage: number of done results that would be made anew because of other arguments},
-    ['train --epochs: 80 -> not given'])."""
+    ['train --epochs: 80 -> not given', at most five])."""
     kinds = ("parameters", "data")
     changed = [task for task in tasks if task.name in why and why[task.name].kind in kinds]
     if not changed:
         return {}, []
-    replaced_too = [task for task in tasks if task.name in why and task.stage != "collect"
-                    and why[task.name].kind in kinds + ("follows", "input")]
-    statuses = [(task.stage, tree.status(task.name)) for task in replaced_too]
+    statuses = [(task.stage, tree.status(task.name)) for task in tasks
+                if task.name in why and task.stage != "collect"
+                and why[task.name].kind in (*kinds, "follows", "input")]
     counts = Counter(stage for stage, status in statuses if status and status.state == "done")
-    return counts, differences(changed, tree) or [
-        f"the data of {changed[0].name} would be made with other arguments"]
-
-
-def differences(tasks, tree):
-    """Returns ['train --epochs: 80 -> not given'], each once, at most five."""
     found = []
-    for task in tasks:
-        status = tree.status(task.name)
-        for name, (old, new) in changed_arguments(status.arguments, task.arguments).items():
-            if name not in DIRECTORIES or task.stage == "preprocess":
-                found.append(f"{task.stage} --{name}: {shown(old)} -> {shown(new)}")
-    return list(dict.fromkeys(found))[:5]
+    for task in changed:
+        pairs = changed_arguments(tree.status(task.name).arguments, task.arguments)
+        found += [f"{task.stage} --{name}: {shown(old)} -> {shown(new)}"
+                  for name, (old, new) in pairs.items()
+                  if name not in DIRECTORIES or task.stage == "preprocess"]
+    return counts, list(dict.fromkeys(found))[:5] or [
+        f"the data of {changed[0].name} would be made with other arguments"]
 
 
 def shown(value):

@@ -15,20 +15,13 @@ from core.text import as_text
 
 STAGES = ("preprocess", "train", "trial", "infer", "collect")     # in the order they run
 DIRECTORIES = ("input_dir", "output_dir", "input_data_dir", "input_model_dir", "study")
-# a bare name is in splits/
-SPLIT_FILES = ("train_split_file", "val_split_file", "test_split_file")
+SPLIT_FILES = ("train_split_file", "val_split_file", "test_split_file")  # a bare name is in splits/
 ANYWHERE = ("train_script",)    # a path of a trial that is absolute and compared by its name
 
 
 class Task(NamedTuple):
-    """One call of a stage script. Its name is its output directory, relative to OUT.
-
-    array, index   the row of the plan and the task's place in it; in plan.json the job array and
-                   index
-    run            whether the launch of this plan runs it; reason_kind, reason: why
-    rebuild        it is only made again for what needs it: nothing made from it becomes old
-    """
-    name: str
+    """One call of a stage script."""
+    name: str                           # its output directory, relative to OUT
     stage: str
     environment: str = "none"
     script: str = ""                    # absolute path
@@ -39,20 +32,18 @@ class Task(NamedTuple):
     split: Optional[int] = None
     size: Optional[int] = None
     labels: dict = {}                   # further dimensions of a workflow, {"seed": 3}
-    array: str = ""
-    index: int = 0
-    run: Optional[bool] = None
+    array: str = ""                     # row of the plan; in plan.json the job array
+    index: int = 0                      # its place in that
+    run: Optional[bool] = None          # whether the launch of this plan runs it, and why
     reason_kind: str = ""
     reason: str = ""
-    rebuild: bool = False
+    rebuild: bool = False               # for what needs it; nothing made from it becomes old
     model: Optional[str] = None         # these two are filled in when a plan is read
     y_col_name: Optional[str] = None
 
 
-# ---- arguments -> command line
-
 def command_line(task, out):
-    """Returns [ENV, SCRIPT, ARGS...] with absolute paths, ready to be run from any directory."""
+    """Returns [ENV, SCRIPT, ARGS...] with absolute paths: quoted, it is a line of a .tasks file."""
     return [task.environment, task.script, *argument_list(task.arguments, out)]
 
 
@@ -76,11 +67,6 @@ def absolute(name, value, out):
     return os.path.normpath(os.path.join(out, value)) if inside else value
 
 
-def task_line(task, out):
-    """Returns the line of a .tasks file."""
-    return quoted(command_line(task, out))
-
-
 def quoted(line):
     """Returns a list of texts quoted for a shell, in one line; a control character is refused."""
     # as_text: under LC_ALL=C, Python 3.6 holds a path with an ü as half characters
@@ -91,8 +77,6 @@ def quoted(line):
     return " ".join(map(shlex.quote, line))
 
 
-# ---- command line -> arguments
-
 def read_arguments(line, out):
     """Returns the arguments of a list of texts: the other direction of argument_list."""
     found, name = {"": []}, ""
@@ -102,14 +86,10 @@ def read_arguments(line, out):
             found[name] = [value] if equals else []     # given twice, the last one counts
         else:
             found[name].append(text)
-    return {name: relative(name, values, out) for name, values in found.items() if name or values}
-
-
-def relative(name, values, out):
-    """One text or a list of them; paths inside OUT relative to it."""
-    if name in DIRECTORIES or name in SPLIT_FILES:
-        values = [inside(value, out) for value in values]
-    return values[0] if len(values) == 1 else values
+    for name in found.keys() & {*DIRECTORIES, *SPLIT_FILES}:
+        found[name] = [inside(path, out) for path in found[name]]
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()
+            if name or values}
 
 
 def inside(path, out):
@@ -119,15 +99,9 @@ def inside(path, out):
     return path[len(out) + 1:] if path.startswith(out.rstrip("/") + "/") else path
 
 
-# ---- comparison
-
 def changed_arguments(old, new, ignored=()):
-    """Returns {name: (old value, new value)} of the arguments that differ; None: not given."""
-    pairs = {name: (old.get(name), new.get(name)) for name in {**old, **new}}
-    return {name: pair for name, pair in pairs.items() if name not in ignored
-            and comparable(name, pair[0]) != comparable(name, pair[1])}
-
-
-def comparable(name, value):
-    """Scripts are compared by name: a model's folder may have been moved."""
-    return os.path.basename(value) if name in ANYWHERE and isinstance(value, str) else value
+    """Returns {name: (old value, new value)} of the arguments that differ; None: not given.
+    Scripts are compared by name: a model's folder may have been moved."""
+    pairs = {name: (old.get(name), new.get(name)) for name in {**old, **new} if name not in ignored}
+    return {name: (one, other) for name, (one, other) in pairs.items() if one != other and not (
+        name in ANYWHERE and os.path.basename(str(one)) == os.path.basename(str(other)))}

@@ -1,7 +1,7 @@
 """text: what tables and terminals share, and standard output that may be closed.
 
     rows -> csv_text / aligned -> write_tables
-    values -> finite, quantile
+    values -> quantile
 """
 import csv
 import io
@@ -10,7 +10,10 @@ import os
 import sys
 
 from core.errors import FileError, Refusal
-from core.files import write_whole
+from core.files import size_of, write_whole
+
+END = 20000             # bytes of a file that tail reads
+LONGEST_LINE = 300      # characters of its lines
 
 
 def csv_text(header, rows):
@@ -18,19 +21,13 @@ def csv_text(header, rows):
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([_cell(value) for value in row] for row in rows)
+    writer.writerows(["" if isinstance(value, float) and not math.isfinite(value) else value
+                      for value in row] for row in rows)
     return file.getvalue()
 
 
-def _cell(value):
-    if value is None or isinstance(value, float) and not math.isfinite(value):
-        return ""
-    return repr(value) if isinstance(value, float) else value
-
-
 def aligned(lines):
-    """Returns rows as lines with columns, the first to the left, the others to the right. None is a
-    dash, a float has 4 decimals."""
+    """Returns rows as lines with columns; None is a dash, a float has 4 decimals."""
     lines = [list(map(_shown, line)) for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines)]
     return "\n".join("  ".join(text.rjust(width) if at else text.ljust(width)
@@ -46,11 +43,6 @@ def _shown(cell):
 def plural(number, noun):
     """Returns '1 task' or '3 tasks'."""
     return f"{number} {noun}" + ("" if number == 1 else "s")
-
-
-def finite(values):
-    """Returns the values that are numbers, sorted; nan is left out."""
-    return sorted(value for value in values if value == value)
 
 
 def quantile(values, share):
@@ -83,6 +75,19 @@ def as_text(name):
         return os.fsencode(name).decode("utf-8", "surrogateescape")
     except UnicodeEncodeError:      # it was text already
         return name
+
+
+def tail(path, lines):
+    """Returns the last lines of a file that are not empty, as text that can be printed."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, size_of(path) - END))
+            rows = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    rows = [printable(" ".join(row.split())) for row in rows if row.strip()]
+    return [row if len(row) <= LONGEST_LINE else row[:LONGEST_LINE - 4] + " ..."
+            for row in rows[-lines:]]
 
 
 def printable(text):

@@ -9,10 +9,11 @@ done is decided in core/rules.py alone.
 """
 import json
 import os
+import re
 from typing import NamedTuple, Optional, Union
 
 from core.errors import FileError
-from core.files import on_disk, read_json, size_of
+from core.files import on_disk, read_json
 from core.task import STAGES, Task, read_arguments
 from core.text import as_text
 
@@ -40,8 +41,7 @@ class Status(NamedTuple):
     script: str = ""
     script_fingerprint: str = ""        # SIZE:CRC32 of the stage script
     arguments: dict = {}
-    made_from: dict = {}                # name of the task -> its Status of then: stamp,
-                                        # arguments, script_fingerprint, read_files
+    made_from: dict = {}                # name of an input -> part of its Status of then
     read_files: dict = {}               # split file -> its fingerprint when it was read
     files: dict = {}                    # contract file -> bytes
     rebuild: bool = False
@@ -57,53 +57,49 @@ class Launch(NamedTuple):
     plan: dict
     tasks: tuple
 
-    @property
-    def names(self):
-        return {task.name for task in self.tasks}
-
 
 class ResultsTree:
-    """A results tree at `out`.
-
-    launches, dry_launches   oldest first; nothing of a dry run was started by its launcher
-    tasks                    {name: Task} of the newest plan that names it, by stage; of a dry run
-                             those that somebody ran, or all if it was begun and no launch is newer
-    plan                     plan.json of the newest launch (else of the newest dry run), else {}
-    notes                    a sentence for each file that cannot be read
-    """
+    """A results tree at `out`; its launches are in their order, the oldest first."""
 
     def __init__(self, out):
-        self.out, self.notes, self._statuses = out, [], {}
-        self.launches, self.dry_launches = [], []
-        for name in self.names("launches"):
-            for file, found in (("plan.json", self.launches), ("dry_plan.json", self.dry_launches)):
-                path = self.path("launches", name, file)
-                if os.path.lexists(path):
-                    launch = self._read_launch(path, name)
-                    found += [launch] if launch else []
-        newest = (self.launches or self.dry_launches)[-1:]
-        self.plan = newest[0].plan if newest else {}
+        self.out, self._statuses, self._slurm_files = out, {}, {}
+        self.notes = []                     # a sentence for each file that cannot be read
+        names = self.names("launches")
+        self.launches = self._read_launches(names, "plan.json")
+        self.dry_launches = self._read_launches(names, "dry_plan.json")     # nothing was started
+        self.plans = [launch.plan for launch in self.launches or self.dry_launches]
+        self.plan = self.plans[-1] if self.plans else {}
         self.synthetic = any(launch.plan.get("synthetic") is True
                              for launch in self.launches + self.dry_launches)
         self.tasks = self._merged_tasks()
+        # {task name: (Launch, Task)} of the newest launch that runs each task
+        self.last_runs = {task.name: (launch, task) for launch in self.launches
+                          for task in launch.tasks if task.run}
 
-    def _read_launch(self, path, name):
-        try:
-            plan = read_json(path)
-            tasks = tuple(task_of(record, plan) for record in plan["tasks"])
-            if not isinstance(plan["workflow"], str):
-                raise ValueError("its workflow is no text")
-            return Launch(name, os.path.dirname(path), dict(plan, launch=name), tasks)
-        except FileError as error:
-            self.notes.append(f"a plan was ignored: {as_text(str(error))}")
-        except (AttributeError, KeyError, TypeError, ValueError):
-            self.notes.append(f"a plan was ignored: {as_text(path)}: is not a plan")
-        return None
+    def _read_launches(self, names, file):
+        found = []
+        for name in names:
+            path = self.path("launches", name, file)
+            if not os.path.lexists(path):
+                continue
+            try:
+                plan = read_json(path)
+                tasks = tuple(task_of(record, plan) for record in plan["tasks"])
+                if not isinstance(plan["workflow"], str):
+                    raise ValueError("its workflow is no text")
+                found.append(Launch(name, os.path.dirname(path), dict(plan, launch=name), tasks))
+            except FileError as error:
+                self.notes.append(f"a plan was ignored: {as_text(str(error))}")
+            except (AttributeError, KeyError, TypeError, ValueError):
+                self.notes.append(f"a plan was ignored: {as_text(path)}: is not a plan")
+        return found
 
     def _merged_tasks(self):
+        """Returns {name: Task} of the newest plan that names it, parents before children; of a dry
+        run those that somebody ran by hand, or all if it was begun and no launch is newer."""
         tasks = {task.name: task for launch in self.launches for task in launch.tasks}
         newest = self.launches[-1].id if self.launches else ""
-        for launch in self.dry_launches:        # somebody may have run its lines by hand
+        for launch in self.dry_launches:
             statuses = {task.name: self.status(task.name) for task in launch.tasks}
             goes_on = launch.id > newest and any(status and status.launch == launch.id
                                                  for status in statuses.values())
@@ -111,7 +107,7 @@ class ResultsTree:
                 if goes_on or statuses[task.name]:
                     tasks.setdefault(task.name, task)
         in_order = sorted(tasks.values(), key=lambda task: (*STAGES, task.stage).index(task.stage))
-        return {task.name: task for task in in_order}       # parents before children
+        return {task.name: task for task in in_order}
 
     def path(self, *parts):
         return "/".join((self.out, *map(on_disk, parts)))
@@ -125,15 +121,11 @@ class ResultsTree:
             self.notes.append(f"{as_text(path)} cannot be read ({error.strerror or error})")
             return []
 
-    def status(self, name):
-        """Returns the Status of a task, None if there is none."""
-        if name not in self._statuses:
+    def status(self, name, again=False):
+        """Returns the Status of a task, None if there is none; again: the file is read again."""
+        if again or name not in self._statuses:
             self._statuses[name] = read_status(self.path(name), self.out)
         return self._statuses[name]
-
-    def forget(self, name):
-        """The next status() reads the file again."""
-        self._statuses.pop(name, None)
 
     def written(self, *parts):
         """Returns when a file of the tree was written (ns), 0 if it does not exist."""
@@ -142,19 +134,21 @@ class ResultsTree:
         except OSError:
             return 0
 
-    def changed_files(self, name):
-        """Returns the names of those files that do not have the size that the status says."""
-        status = self.status(name)
-        return [file for file, size in status.files.items()
-                if size_of(self.path(name, file)) != size]
+    def slurm_output(self, name):
+        """Returns the path of what Slurm wrote of the newest job that runs a task, '' without one:
+        the only witness if a job ended before the runner (a full disk, a broken site.sh)."""
+        if name not in self.last_runs:
+            return ""
+        launch, task = self.last_runs[name]
+        folder = f"launches/{launch.id}/slurm"
+        if folder not in self._slurm_files:
+            found = (re.fullmatch(r"(.+)_(\d+)_(\d+)\.out", file) for file in self.names(folder))
+            self._slurm_files[folder] = {       # of two jobs with one name the later one's
+                (match.group(1), int(match.group(3))): self.path(folder, match.string)
+                for match in sorted(filter(None, found), key=lambda match: int(match.group(2)))}
+        job_name = f"{launch.plan['workflow']}.{launch.id}.{task.array}"
+        return self._slurm_files[folder].get((job_name, task.index), "")
 
-    def last_runs(self):
-        """Returns {task name: (Launch, Task)} of the newest launch that runs each task."""
-        return {task.name: (launch, task) for launch in self.launches
-                for task in launch.tasks if task.run}
-
-
-# ---- plan.json and stage_status.json
 
 TYPES = {kind: {name: getattr(hint, "__args__", (hint,))
                 for name, hint in kind.__annotations__.items()} for kind in (Task, Status)}
@@ -217,9 +211,6 @@ def checked_name(name):
     return name
 
 
-BROKEN = Status("failed", "broken", "its stage_status.json is broken or cannot be read")
-
-
 def read_status(directory, out):
     """Returns the Status in a task's directory, None if there is none; out: the results tree."""
     path = os.path.join(directory, STATUS)
@@ -229,7 +220,7 @@ def read_status(directory, out):
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (FileError, OSError, AttributeError, KeyError, TypeError, ValueError):
-        return BROKEN
+        return Status("failed", "broken", "its stage_status.json is broken or cannot be read")
 
 
 def process_started(pid):

@@ -8,7 +8,7 @@ launches without fingerprints (older versions, other programs) count as they are
 import os
 
 from core.errors import Refusal
-from core.fingerprints import fingerprint, same_content, script_fingerprint
+from core.files import fingerprint, same_content, script_fingerprint
 from launcher.paths import MODEL_STAGES
 
 FOLDERS = ("y_data", "x_data")
@@ -34,8 +34,8 @@ def check(data, tasks, tree, options):
                for name, value in recorded(launch.plan).items()
                if not same_content(value, now.get(name))}   # launch -> a file that changed since
     # The newest launch that took a result as valid vouches for it.
-    adopted = {name: launch.id for launch in tree.launches
-               if launch.plan.get("data_adopted") is True for name in launch.names}
+    adopted = {task.name: launch.id for launch in tree.launches
+               if launch.plan.get("data_adopted") is True for task in launch.tasks}
     affected = []       # (task name, a file that has changed since)
     for task in tasks:
         status = tree.status(task.name)

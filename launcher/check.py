@@ -15,9 +15,8 @@ import tempfile
 
 from core.errors import Refusal
 from core.files import cores
-from core.slurm_output import tail
 from core.task import SPLIT_FILES, command_line
-from core.text import plural
+from core.text import plural, tail
 from core.tree import Status, read_status
 from launcher import launch_files, planning, slurm, subsets
 from launcher.paths import MODEL_STAGES, check_output_dir, model_script, run_model

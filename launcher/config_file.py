@@ -14,7 +14,7 @@ import difflib
 import re
 
 from core.errors import Refusal
-from core.parameters import FALSE, TRUE
+from core.improve_files import FALSE, TRUE
 
 NOTHING = ("", "None", "{}")
 # Of keys that mean the same, the first one here wins: a file may serve several workflows.

@@ -11,7 +11,7 @@ import signal
 import sys
 from typing import Callable, NamedTuple
 
-from core.errors import Refusal, Stopped
+from core.errors import Refusal
 from core.text import Output, plural
 from core.tree import ResultsTree
 from launcher import (announce, check, launch_files, local, options as command_line, planning,
@@ -50,10 +50,10 @@ def main(workflow, argv=None):
     except BrokenPipeError:     # `| head` has read enough
         sys.stdout.broken = True
         return 141
-    except (KeyboardInterrupt, Stopped) as stopped:
+    except KeyboardInterrupt as stopped:        # of a local run: with the number of its signal
         sys.stderr.write(f"\n{workflow.program}: stopped; the same command (without --redo) goes "
                          "on with what is missing\n")
-        return 128 + (stopped.args[0] if isinstance(stopped, Stopped) else signal.SIGINT)
+        return 128 + (stopped.args[0] if stopped.args else signal.SIGINT)
     finally:
         if sys.stdout.broken and stdout is not None:    # nor does Python complain at its end
             os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
@@ -136,8 +136,9 @@ def finish(directory, options):
         queue.wait(tree, launch)
         tree = ResultsTree(options.output_dir)
     announce.print_summary(options)
+    planned = {task.name for task in launch.tasks}
     # Another launch of the same OUT may collect once more: its collector is not ours to wait for.
-    states = [state for state in status.survey(queue.look(tree)) if state.name in launch.names
+    states = [state for state in status.survey(queue.look(tree)) if state.name in planned
               and not (state.stage == "collect" and state.state in ("queued", "running"))]
     code = status.exit_code(states)
     for line in status.failures(states) + [status.WAY_ON] * (code == 1):

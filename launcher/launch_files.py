@@ -23,7 +23,7 @@ import launcher
 from core.errors import FileError, Refusal
 from core.files import read_json, write_whole
 from core.rules import Reason
-from core.task import task_line
+from core.task import command_line, quoted
 from core.tree import process_started
 from launcher import templates
 from launcher.paths import HERE
@@ -118,7 +118,7 @@ def plan_text(record, tasks):
 def tasks_text(array, out):
     """The .tasks file of an array; a line that nobody uses is empty."""
     lines = array.lines
-    return "".join((task_line(lines[at], out) if at in lines else "") + "\n"
+    return "".join((quoted(command_line(lines[at], out)) if at in lines else "") + "\n"
                    for at in range(max(lines) + 1))
 
 

@@ -16,7 +16,6 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from math import ceil
 
-from core.errors import Stopped
 from core.files import cores
 from core.text import plural
 from core.tree import read_status
@@ -45,7 +44,7 @@ def run(arrays, directory, options):
                 campaign.show_progress()
                 campaign.wait(1)
             if signals:
-                raise Stopped(signals[0])
+                raise KeyboardInterrupt(signals[0])
         finally:
             campaign.stop()
 

@@ -9,7 +9,7 @@ from collections import Counter
 
 from core import rules
 from core.errors import Refusal
-from core.task import STAGES, command_line, quoted, task_line
+from core.task import STAGES, command_line, quoted
 from core.text import plural
 from core.tree import ResultsTree
 from launcher import benchmark, changed_data, demo_data, improve_stages, slurm, templates
@@ -105,7 +105,7 @@ def with_collector(tasks):
                       "names makes them one; in a workflow of your own, put each label into the "
                       "task's name")
     for task in tasks:
-        task_line(task, "/")    # refuses control characters
+        quoted(command_line(task, "/"))       # refuses control characters
     return tasks + [improve_stages.collect(list(counts))]
 
 
@@ -144,8 +144,8 @@ def adopt(tasks, tree, options):
     and writes their status."""
     # --redo STAGE makes the tasks of that stage and of all after it anew
     redone = STAGES[STAGES.index(options.redo):] if options.redo else ()
-    kept = {task.name: task for task in tasks if task.stage not in redone}
-    untracked = [kept[name] for name in rules.untracked_outputs(kept.values(), tree)]
+    untracked = [task for task in tasks
+                 if task.stage not in redone and rules.is_untracked(task, tree)]
     if not untracked:
         return
     if not options.adopt:
@@ -157,7 +157,7 @@ def adopt(tasks, tree, options):
     complete = sum(run_model("--judge", *command_line(task, tree.out))[0] == 0
                    for task in untracked)
     for task in untracked:
-        tree.forget(task.name)
+        tree.status(task.name, again=True)
     print(f"adopted {plural(complete, 'output')}; {len(untracked) - complete} not complete, "
           "to be run")
 

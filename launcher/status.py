@@ -18,8 +18,7 @@ from typing import NamedTuple
 
 from core import rules
 from core.errors import Refusal
-from core.slurm_output import SlurmOutput, tail
-from core.text import aligned, plural
+from core.text import aligned, plural, tail
 from core.tree import LOG, Status
 from launcher import templates
 from launcher.paths import HERE
@@ -72,8 +71,8 @@ class Survey:
 
     def __init__(self, queue):
         tree = queue.tree
-        self.tree, self.queue, self.output, self.states = tree, queue, SlurmOutput(tree), {}
-        self.reasons, self.runs = rules.decide(list(tree.tasks.values()), tree), tree.last_runs()
+        self.tree, self.queue, self.states = tree, queue, {}
+        self.reasons, self.runs = rules.decide(list(tree.tasks.values()), tree), tree.last_runs
         self.in_hand = {task.name: launch.id for launch in filter(at_work_elsewhere, tree.launches)
                         for task in launch.tasks if task.run}
         for task in tree.tasks.values():
@@ -86,8 +85,8 @@ class Survey:
         state, kind, reason = self.judge(task, status, element)
         log = self.tree.path(task.name, LOG) if status.state else ""
         if kind == "no_status":
-            log, line = self.output.of(task.name)
-            reason += f": {line}" if line else ""
+            log = self.tree.slurm_output(task.name)
+            reason = ": ".join([reason, *tail(log, 1)])
         self.states[task.name] = State(task.name, task.stage, state, kind, reason,
                                        element.key if element else status.slurm_job,
                                        status.attempt, status.host, log)
@@ -292,7 +291,7 @@ def usages(tree, wanted):
     job, since Slurm's limit holds for jobs, the largest task, and what the newest batch script asks
     for, - without Slurm. wanted: the name of a task, None for all."""
     groups = {}
-    for name, (launch, task) in tree.last_runs().items():
+    for name, (launch, task) in tree.last_runs.items():
         status = tree.status(name) if wanted in (None, name) else None
         if task.stage != "collect" and status and status.state == "done" and status.seconds:
             stage = "row" if task.array.startswith("row") else task.stage

@@ -10,14 +10,14 @@ Examples:
 Files written to --output_dir: those above and param_log_file.txt
 Exit code: 0 done, 1 bad data, 2 unknown option.
 """
-import csv
 import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from core.errors import FileError  # noqa: E402
-from core.files import whole_file  # noqa: E402
+from core.files import write_whole  # noqa: E402
 from core.improve_files import read_split, read_table, response_rows  # noqa: E402
+from core.text import csv_text  # noqa: E402
 from stages.baseline.script import parser_of, run  # noqa: E402
 
 PARTS = ("train", "val", "test")
@@ -30,8 +30,7 @@ def preprocess(args):
     response_path = os.path.join(args.input_dir, "y_data", args.y_data_file)
     header, tables = responses_of_splits(paths, response_path, args.y_col_name)
     for part, rows in zip(PARTS, tables):
-        with whole_file(os.path.join(args.output_dir, f"{part}_y_data.csv")) as file:
-            csv.writer(file, lineterminator="\n").writerows([header, *rows])
+        write_whole(os.path.join(args.output_dir, f"{part}_y_data.csv"), csv_text(header, rows))
         print(f"{part}: {len(rows)} rows")
 
 
@@ -39,7 +38,7 @@ def responses_of_splits(paths, response_path, y_col_name):
     """Returns the header of the response file and, for each split file, its rows that have a
     response, by number, each as often as the split file names it."""
     splits = [sorted(read_split(path)) for path in paths]
-    header, tables = read_table(response_path, "\t")[0], []
+    header, tables = next(read_table(response_path, "\t")), []
     if y_col_name not in header:
         raise FileError(f"{response_path}: has no column {y_col_name!r}")
     y = header.index(y_col_name)

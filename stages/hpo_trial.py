@@ -36,11 +36,10 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # our folder
-from core import metrics, parameters  # noqa: E402
+from core import metrics  # noqa: E402
 from core.errors import FileError  # noqa: E402
-from core.files import read_json, write_whole  # noqa: E402
-from core.fingerprints import script_fingerprint  # noqa: E402
-from core.improve_files import read_predictions, read_scores  # noqa: E402
+from core.files import read_json, script_fingerprint, write_whole  # noqa: E402
+from core.improve_files import read_predictions, read_scores, used_otherwise  # noqa: E402
 from core.task import argument_list, read_arguments  # noqa: E402
 from stages.search.optimizer import suggest  # noqa: E402
 from stages.search.trials import read_study  # noqa: E402
@@ -133,9 +132,9 @@ def train(given, study, params, input_dir):
                  **{name: str(value) for name, value in params.items()},
                  **read_arguments(study.train_args, output_dir)}
     run_train([sys.executable, given.train_script, *argument_list(arguments, output_dir)])
-    otherwise = parameters.used_otherwise(output_dir, arguments)
+    otherwise = used_otherwise(output_dir, arguments)
     if otherwise:
-        raise TrialFailed(parameters.otherwise_text(otherwise))
+        raise TrialFailed(otherwise)
     return output_dir
 
 

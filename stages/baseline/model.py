@@ -12,16 +12,18 @@ Examples:
     model = read_model("models/gCSI/split_0/baseline_model.json", "auc")
     predicted = predict(model, ["Drug_7"], ["ACH-000001"])
 """
+import json
 import os
 from collections import namedtuple
 
 from core.errors import FileError
-from core.files import read_json
-from core.improve_files import (SCORE_NAMES, read_responses, read_table, write_predictions,
-                                write_scores)
+from core.files import read_json, write_whole
+from core.improve_files import read_responses, read_table
 from core.metrics import regression_scores
+from core.text import csv_text
 
 MODEL_FILE = "baseline_model.json"
+SCORE_NAMES = ("mse", "rmse", "pcc", "scc", "r2")   # of a score file, in IMPROVE's order
 
 # mean, spread: of the training responses. cells, drugs: name -> [effect, factor 1, factor 2, ...],
 # where effects are in units of the spread
@@ -54,14 +56,17 @@ def predict(model, drugs, cells):
 
 
 def write_results(model, data_dir, part, output_dir, scores=True):
-    """Predicts the part, 'val' or 'test', of a data directory: writes predictions and scores."""
+    """Predicts the part, 'val' or 'test', of a data directory. Writes the response columns with
+    {y}_true and {y}_pred, rounded to 4 decimals, and scores; nan is the bare token NaN, as in
+    IMPROVE."""
     path = os.path.join(data_dir, f"{part}_y_data.csv")
     drugs, cells, true = read_responses(path, model.y_col_name, all_rows=True)
     predicted = predict(model, drugs, cells)
-    header, rows = read_table(path, ",")
-    write_predictions(os.path.join(output_dir, f"{part}_y_data_predicted.csv"), header, rows,
-                      model.y_col_name, true, predicted)
+    header, *rows = read_table(path, ",")
+    text = csv_text([*header, f"{model.y_col_name}_true", f"{model.y_col_name}_pred"],
+                    ([*row, round(t, 4), round(p, 4)] for row, t, p in zip(rows, true, predicted)))
+    write_whole(os.path.join(output_dir, f"{part}_y_data_predicted.csv"), text)
     if scores:
         found = regression_scores(true, predicted)
-        write_scores(os.path.join(output_dir, f"{part}_scores.json"),
-                     {name: found[name] for name in SCORE_NAMES})
+        text = json.dumps({name: found[name] for name in SCORE_NAMES}, indent=4)
+        write_whole(os.path.join(output_dir, f"{part}_scores.json"), text + "\n")

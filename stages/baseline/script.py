@@ -3,10 +3,11 @@
     parser_of(...) -> a script's own options -> run -> param_log_file.txt, then the stage's files
 """
 import argparse
+import os
 import sys
 
 from core.errors import FileError
-from core.improve_files import write_parameters
+from core.files import write_whole
 
 
 def parser_of(program, description, **directories):
@@ -23,9 +24,11 @@ def run(parser, work, argv):
     """Calls work(arguments); returns the exit code: 0 done, 1 bad data or training diverged."""
     args = parser.parse_args(argv)
     try:
-        write_parameters(args.output_dir, vars(args))
+        os.makedirs(args.output_dir, exist_ok=True)
+        text = "".join(f"{name}: {value}\n" for name, value in sorted(vars(args).items()))
+        write_whole(os.path.join(args.output_dir, "param_log_file.txt"), text)
         work(args)
-    except (FileError, FloatingPointError) as error:
+    except (FileError, FloatingPointError, OSError) as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 1
     return 0

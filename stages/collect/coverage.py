@@ -36,7 +36,7 @@ def _rows_of(raw, name):
 def _studies(path, rows_of):
     """Returns {study: (its drugs, its cell lines, its pairs of both)}. rows_of: {study: row
     numbers}."""
-    header = read_table(path, "\t")[0]
+    header = next(read_table(path, "\t"))
     places, pair_of = list(map(header.index, identifiers(header))), {}
     for number, row in response_rows(path, set(chain(*rows_of.values()))):
         *drugs, cell = (row[place] for place in places)

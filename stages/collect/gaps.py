@@ -8,11 +8,8 @@ import os
 from typing import NamedTuple, Optional
 
 from core import rules
-from core.errors import FileError
-from core.files import exists
-from core.slurm_output import SlurmOutput
 from core.task import Task
-from core.text import as_text
+from core.text import as_text, tail
 from core.tree import LOG, ResultsTree
 
 STAGE_FILES = {             # without a status, a stage is judged by these: one has to exist
@@ -62,10 +59,8 @@ class Tree(ResultsTree):
 
     def __init__(self, out):
         super().__init__(out)
-        self.plans = [launch.plan for launch in self.launches or self.dry_launches]
         self.planned = set(self.tasks)
         self._why = rules.decide(list(self.tasks.values()), self)
-        self._slurm_output = SlurmOutput(self)
 
     def verdict(self, name):
         """Returns the Verdict on a task: done if its outputs are those that the newest plan asks
@@ -86,15 +81,12 @@ class Tree(ResultsTree):
 
     def _verdict_without_status(self, name):
         if name in self.planned:
-            line = self._slurm_output.of(name)[1]
+            line = "".join(tail(self.slurm_output(name), 1))
             return Verdict("waiting", f"its job has left no status; it wrote: {line}" if line else
                            "has not run")
         files = STAGE_FILES[self.tasks[name].stage]
-        try:
-            if any(exists(self.path(name, file)) for file in files):
-                return Verdict("done")
-        except FileError as error:
-            return Verdict("unreadable", as_text(str(error)))
+        if any(os.path.lexists(self.path(name, file)) for file in files):
+            return Verdict("done")
         if os.path.isdir(self.path(name)):      # a stage makes it before anything else
             return Verdict("incomplete", f"has no {' and no '.join(files)}")
         return Verdict("missing", "does not exist")
@@ -133,4 +125,4 @@ class Tree(ResultsTree):
 
     def _log(self, name):
         path = self.path(name, LOG)
-        return as_text(path if os.path.lexists(path) else self._slurm_output.of(name)[0])
+        return as_text(path if os.path.lexists(path) else self.slurm_output(name))

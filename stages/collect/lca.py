@@ -13,7 +13,7 @@ import os
 import re
 
 from core.metrics import direction, in_order
-from core.text import aligned, as_text, csv_text, finite, quantile
+from core.text import aligned, as_text, csv_text, quantile
 from stages.collect.gaps import Report
 from stages.collect.naive import naive_files, results_and_naive
 from stages.collect.scores import scored_and_missing
@@ -111,7 +111,7 @@ def lca_files(tasks, results, curves, model):
 
 def summary(values):
     """Returns how many are numbers, their median, lower and upper quartile; None without any."""
-    known = finite(values)
+    known = sorted(value for value in values if value == value)     # nan is left out
     return [len(known), *(quantile(known, share) if known else None for share in (0.5, 0.25, 0.75))]
 
 

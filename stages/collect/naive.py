@@ -22,8 +22,7 @@ from typing import NamedTuple
 
 from core import metrics
 from core.errors import FileError
-from core.files import on_disk, read_json, side_by_side, size_of
-from core.fingerprints import fingerprint, same_content
+from core.files import fingerprint, on_disk, read_json, same_content, side_by_side, size_of
 from core.improve_files import read_benchmark_responses, read_responses
 from core.rules import split_file_path
 from core.text import as_text, csv_text

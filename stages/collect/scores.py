@@ -6,12 +6,13 @@
 """
 import functools
 import math
+import os
 from collections import Counter
 from typing import NamedTuple, Optional
 
 from core import metrics
 from core.errors import FileError
-from core.files import exists, side_by_side, size_of
+from core.files import side_by_side, size_of
 from core.improve_files import has_finite_score, read_predictions, read_scores
 from core.text import as_text, plural
 from stages.report.failures import UNDEFINED
@@ -55,7 +56,7 @@ def read_result(inference, predictions=None, every=False):
     """
     predictions = predictions or predictions_of(inference)
     try:
-        scores, notes = (read_scores(inference.scores) if exists(inference.scores) else
+        scores, notes = (read_scores(inference.scores) if os.path.lexists(inference.scores) else
                          (metrics.regression_scores(predictions().true, predictions().pred), []))
     except FileError as error:
         return Result({}, as_text(str(error)))

@@ -6,8 +6,7 @@ import fnmatch
 from collections import Counter
 
 from core.errors import FileError
-from core.files import read_json
-from core.fingerprints import same_content
+from core.files import read_json, same_content
 from core.text import plural
 
 

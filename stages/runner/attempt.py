@@ -13,11 +13,10 @@ import zlib
 from contextlib import suppress
 
 from core.errors import FileError
-from core.files import read_json, write_whole
-from core.fingerprints import fingerprint, script_fingerprint
-from core.parameters import otherwise_text, used_otherwise
+from core.files import fingerprint, read_json, script_fingerprint, write_whole
+from core.improve_files import used_otherwise
 from core.rules import split_file_path
-from core.task import SPLIT_FILES, task_line
+from core.task import SPLIT_FILES, command_line, quoted
 from core.tree import LOG, STATUS, Status, read_status, write_text
 from stages.runner.call import setting
 from stages.runner.claim import TOUCH_EVERY, host, identity, remove, slurm_job
@@ -86,7 +85,7 @@ class Attempt:
         self.start = self.log.seek(0, os.SEEK_END)
         job = f", job {slurm_job()}" if slurm_job() else ""
         header = (f"=== attempt {self.number} at {utc(self.began)} on {host()}{job}\n"
-                  f"===  {task_line(self.call.task, self.call.out)}\n"
+                  f"===  {quoted(command_line(self.call.task, self.call.out))}\n"
                   f"{os.environ.get('ACTIVATION_OUTPUT', '')}")
         self.log.write(header.encode("utf-8", "surrogateescape"))
 
@@ -168,8 +167,8 @@ class Attempt:
 
     def judge(self, code):
         task = self.call.task
-        found = used_otherwise(self.call.directory, task.arguments)
-        self.notes = [otherwise_text(found)] if found else []
+        otherwise = used_otherwise(self.call.directory, task.arguments)
+        self.notes = [otherwise] if otherwise else []
         self.failure = judge(self.call, code)
         if self.failure:
             self.log.seek(max(self.start, self.log.seek(0, os.SEEK_END) - LOG_END))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from core.errors import FileError, Refusal
 from core.files import reading
-from core.parameters import TRUE
+from core.improve_files import TRUE
 from core.task import ANYWHERE, Task, argument_list, inside, read_arguments
 
 # End of a script's name -> (stage, files without which it is not done, further files that it

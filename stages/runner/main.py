@@ -5,8 +5,8 @@
 import os
 
 from core.errors import FileError, Refusal
-from core.files import read_json, write_whole
-from core.tree import LOG, STATUS, read_status, size_of, write_text
+from core.files import read_json, size_of, write_whole
+from core.tree import LOG, STATUS, read_status, write_text
 from stages.runner.attempt import STDERR, STDOUT, Attempt, say
 from stages.runner.call import calls_of, paths, read_call, setting
 from stages.runner.claim import Claim

@@ -92,7 +92,7 @@ class FuzzTest(PlanCase):
         for errors, reader, seeds in ((Refusal, subsets.read_ids,
                                        ["0\n1\n2\n", "5\r\n\r\n7"]),
                                       (FileError, lambda path: list(improve_files.read_table(
-                                          path, "\t")[1]), ["a\tb\n1\t2\n", '"a\tb"\n"1"']),
+                                          path, "\t")), ["a\tb\n1\t2\n", '"a\tb"\n"1"']),
                                       (FileError, improve_files.read_scores,
                                        ['{"mse": 0.25, "pcc": NaN, "r2": -1e-3}', '{"mse": 1}']),
                                       (FileError, improve_files.read_predictions,

@@ -114,6 +114,8 @@ class ModelTest(StageCase):
         self.assertIn("epochs: 5\n", self.read("model/param_log_file.txt"))
         lines = self.read("model/val_y_data_predicted.csv").splitlines()
         self.assertEqual(lines[0], HEADER.strip().replace("\t", ",") + ",auc_true,auc_pred")
+        row = dict(zip(lines[0].split(","), lines[1].split(",")))
+        self.assertEqual(row["auc_true"], row["auc"])
         self.stage(infer)        # scores only if asked for
         self.assertEqual(sorted(os.listdir(self.path("infer"))),
                          ["param_log_file.txt", "test_y_data_predicted.csv"])
@@ -161,6 +163,8 @@ class ModelTest(StageCase):
             self.stage(script)
         predicted = read_predictions(self.path("infer/test_y_data_predicted.csv"))
         self.assertEqual(predicted.pred, [0.25] * 10)
+        self.assertIn('"mse": 0.0,\n', self.read("model/val_scores.json"))
+        self.assertIn('"pcc": NaN,\n', self.read("model/val_scores.json"))
 
 
 class SyntheticBenchmarkTest(StageCase):

@@ -3,8 +3,8 @@ import json
 import os
 import shutil
 
-from core.fingerprints import fingerprint
-from core.rules import decide, replaced, untracked_outputs
+from core.files import fingerprint
+from core.rules import decide, is_untracked, replaced
 from core.tree import ResultsTree, task_of
 from launcher.queue import Queue
 from launcher.status import survey
@@ -179,7 +179,8 @@ class AdoptedTest(RulesCase):
         self.assert_runs({MODEL: EPOCHS, INFER: AFTER_MODEL})
 
     def assert_untracked(self, *names, tree=None):
-        found = untracked_outputs(self.tasks(), tree or ResultsTree(self.made.out))
+        tree = tree or ResultsTree(self.made.out)
+        found = [task.name for task in self.tasks() if is_untracked(task, tree)]
         self.assertEqual(found, list(names))
 
     def test_outputs_without_a_status_or_with_an_old_one_are_some_other_program_s(self):
@@ -245,7 +246,6 @@ class SameLawTest(RulesCase):
         found = {name: tree.verdict(name).state for name in (DATA, MODEL, INFER)}
         self.assertEqual(tuple(found.values()), states)
         done = {name for name, state in found.items() if state == "done"}
-        tree = ResultsTree(self.made.out)
         self.assertEqual(set(found) - set(decide(self.tasks(), tree)), done)
         self.assertEqual({each.name for each in survey(Queue(tree)) if each.state == "done"}, done)
 

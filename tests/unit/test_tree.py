@@ -1,6 +1,7 @@
 """Reading results trees: plans, statuses, whatever somebody has put there."""
 import os
 
+from core.text import tail
 from core.tree import ResultsTree, write_text
 from tests.made_tree import Campaign
 from tests.support import WorkCase
@@ -56,8 +57,16 @@ class PlansTest(TreeCase):
     def test_last_runs_name_the_newest_launch_that_runs_a_task(self):
         self.made.plan("L1", self.entries)
         self.made.plan("L2", [dict(entry, run=entry["stage"] == "infer") for entry in self.entries])
-        self.assertEqual([launch.id for launch, _ in self.tree().last_runs().values()],
+        self.assertEqual([launch.id for launch, _ in self.tree().last_runs.values()],
                          ["L1", "L1", "L1", "L2", "L2"])
+
+    def test_what_slurm_wrote_of_a_task_is_the_file_of_its_newest_job(self):
+        self.made.plan("L1", self.entries)
+        for job in ("odd", "csa.L1.train_99_1", "csa.L1.train_9_0", "csa.L1.train_10_0"):
+            self.made.write(f"launches/L1/slurm/{job}.out", f"{job} \x1b\n\n")
+        tree = self.tree()
+        self.assertEqual(tail(tree.slurm_output("models/a/split_0"), 1), ["csa.L1.train_10_0 ?"])
+        self.assertEqual(tree.slurm_output("infer/a-a/split_0"), "")
 
     def test_a_malformed_plan_is_ignored_and_reported(self):
         self.made.plan("L1", self.entries)
@@ -95,18 +104,16 @@ class StatusTest(TreeCase):
 
     def test_each_kind_of_malformed_status_is_a_failure(self):
         for text in BROKEN_STATUSES:
-            with self.subTest(text[:80]):
-                self.assertEqual(self.status(text).reason_kind, "broken")
+            self.assertEqual(self.status(text).reason_kind, "broken", text[:80])
         os.makedirs(self.path("out/d/stage_status.json"))
         self.assertEqual(self.tree().status("d").reason_kind, "broken")
 
-    def test_a_status_is_read_once_until_it_is_forgotten(self):
+    def test_a_status_is_read_once_unless_it_is_asked_for_again(self):
         tree = self.tree()
         self.assertIsNone(tree.status("t"))
         self.status('{"state": "done"}')
         self.assertIsNone(tree.status("t"))
-        tree.forget("t")
-        self.assertEqual(tree.status("t").state, "done")
+        self.assertEqual(tree.status("t", again=True).state, "done")
 
     def test_a_status_of_before_arguments_were_a_dict_is_read_in_any_place(self):
         status = self.status("""{"state": "done", "out": "/was", "script": "12:ab",
