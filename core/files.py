@@ -9,7 +9,6 @@ import functools
 import gc
 import json
 import os
-import signal
 import zlib
 from contextlib import contextmanager
 
@@ -96,6 +95,7 @@ def side_by_side(function, jobs, sizes):
 
 
 def _work(function, job):
+    import signal           # here: no stage script needs it
     signal.signal(signal.SIGINT, signal.SIG_IGN)    # ^C is the parent's to answer
     gc.disable()            # nothing here is circular; it takes a tenth of the time
     return function(job)

@@ -83,12 +83,23 @@ def response_rows(path, wanted):
     in the column split_id, which IMPROVE's development library writes, else the row's place."""
     rows = read_table(path, "\t")
     header = next(rows)
-    place = header.index("split_id") if "split_id" in header else None
-    for number, row in enumerate(rows):
-        if place is not None:
-            number = int(row[place]) if ROW_NUMBER.match(row[place]) else None
-        if number in wanted:
-            yield number, row
+    with reading(path), open(path, encoding="utf-8-sig") as file:
+        if "split_id" in header:
+            place = header.index("split_id")
+            numbered = ((int(row[place]), row) for row in rows if ROW_NUMBER.match(row[place]))
+        elif any('"' in line for line in file):     # which may hide a line end
+            numbered = enumerate(rows)
+        else:       # of 600,000 lines only the wanted ones are split
+            file.seek(0)
+            lines = enumerate(filter("\n".__ne__, file), -1)    # the header is line -1
+            numbered = ((number, line.rstrip("\n").split("\t")) for number, line in lines
+                        if number in wanted)
+        for number, row in numbered:
+            if number in wanted:
+                if len(row) != len(header):
+                    raise FileError(f"{path}: row {number} has {len(row)} columns, the header "
+                                    f"{len(header)}")
+                yield number, row
 
 
 def finite_number(text):

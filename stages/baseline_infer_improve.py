@@ -13,12 +13,20 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from stages.baseline.model import MODEL_FILE, read_model, write_results  # noqa: E402
-from stages.baseline.script import parser_of, run  # noqa: E402
+from core.errors import FileError  # noqa: E402
+from core.files import read_json  # noqa: E402
+from stages.baseline.model import (  # noqa: E402
+    MODEL_FILE, Model, parser_of, run, write_results)
 
 
 def infer(args):
-    model = read_model(os.path.join(args.input_model_dir, MODEL_FILE), args.y_col_name)
+    path = os.path.join(args.input_model_dir, MODEL_FILE)
+    try:
+        model = Model(**read_json(path))
+    except TypeError:
+        raise FileError(f"{path}: is not a baseline model")
+    if model.y_col_name != args.y_col_name:
+        raise FileError(f"{path}: predicts {model.y_col_name!r}, not {args.y_col_name!r}")
     write_results(model, args.input_data_dir, "test", args.output_dir,
                   args.calc_infer_scores == "true")
 

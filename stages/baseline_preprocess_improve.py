@@ -18,7 +18,7 @@ from core.errors import FileError  # noqa: E402
 from core.files import write_whole  # noqa: E402
 from core.improve_files import read_split, read_table, response_rows  # noqa: E402
 from core.text import csv_text  # noqa: E402
-from stages.baseline.script import parser_of, run  # noqa: E402
+from stages.baseline.model import parser_of, run  # noqa: E402
 
 PARTS = ("train", "val", "test")
 EMPTY = {"", "na", "n/a", "nan", "null", "none", "<na>"}     # what pandas reads as a missing value

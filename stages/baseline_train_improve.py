@@ -27,8 +27,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from core.files import write_whole  # noqa: E402
 from core.improve_files import read_responses  # noqa: E402
 from core.metrics import deviations, mean, squares  # noqa: E402
-from stages.baseline.model import MODEL_FILE, Model, write_results  # noqa: E402
-from stages.baseline.script import parser_of, run  # noqa: E402
+from stages.baseline.model import (  # noqa: E402
+    MODEL_FILE, Model, parser_of, run, write_results)
 
 SETTINGS = {                # name -> default, help
     "epochs": (100, "passes over the training rows, at most"),
@@ -60,7 +60,8 @@ def train_model(train, validation, settings):
     line after each epoch. FloatingPointError: the weights grew without limit.
     """
     uniform = Random(settings.seed).random
-    center, spread = mean(train.values), math.sqrt(mean_square(deviations(train.values)))
+    center = mean(train.values)
+    spread = math.sqrt(squares(deviations(train.values)) / len(train.values))
     # name -> index, of cell lines and of drugs
     indices = [{name: index for index, name in enumerate(sorted(set(names)))}
                for names in (train.cells, train.drugs)]
@@ -73,12 +74,16 @@ def train_model(train, validation, settings):
         for first in range(0, len(train.values), settings.batch_size):
             batch = [values[first:first + settings.batch_size] for values in shuffled_rows]
             train_batch(columns, *batch, settings)
-        error = mean_square(errors_of(columns, *checks)[0])
+        errors, _ = errors_of(columns, *checks)
+        error = squares(errors) / len(errors)
         if not math.isfinite(error):
             break
         print(f"epoch {epoch}: validation mse {error * spread * spread:.6g}")
         if error < best_error:
-            best, best_error, best_epoch = named(indices, columns), error, epoch
+            # name -> [effect, factor 1, ...]; zip stops before the unknown one, which has no name
+            best = [dict(zip(index, map(list, zip(*side))))
+                    for index, side in zip(indices, zip(*columns))]
+            best_error, best_epoch = error, epoch
         elif epoch - best_epoch >= settings.patience:
             break
     # weights that no validation row uses diverge unseen
@@ -149,16 +154,6 @@ def errors_of(columns, cells, drugs, values):
     for of_cells, of_drugs in gathered[1:]:
         errors = map(sub, errors, map(mul, of_cells, of_drugs))
     return list(errors), gathered
-
-
-def mean_square(errors):
-    return squares(errors) / len(errors)
-
-
-def named(indices, columns):
-    """Returns [cells, drugs]: name -> [effect, factor 1, ...] as they are now."""
-    # zip stops before the unknown one, which stands last and has no name
-    return [dict(zip(index, map(list, zip(*side)))) for index, side in zip(indices, zip(*columns))]
 
 
 def main(argv=None):

@@ -13,7 +13,8 @@ Examples:
 Files, in OUT/scores or --output_dir:
     missing.csv     each missing score: which stage failed, why, its log
     summary.txt     what is printed: what was run, how complete it is, a table, failed tasks
-    *.csv, *.svg    the workflow's tables and figures (collect/csa.py and its like say which)
+    *.csv, *.svg    the workflow's tables and figures (collect/csa.py and its like say which); of a
+                    workflow without a file there all_scores.csv, a row per result
     OUT/report.html one page with all of it
 
 Exit code: 0 tables are written, though scores may be missing; 1 there is no score at all; 2 nothing
@@ -29,22 +30,23 @@ import sys
 # the project's folder
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from core.errors import Refusal  # noqa: E402
+from core.metrics import in_order  # noqa: E402
 from core.text import Output, as_text, csv_text, printable, write_tables  # noqa: E402
-from stages.collect import generic  # noqa: E402
 from stages.collect.compare import compare  # noqa: E402
-from stages.collect.gaps import Tree  # noqa: E402
+from stages.collect.gaps import Report, Tree  # noqa: E402
+from stages.collect.scores import read_results, run_of  # noqa: E402
 from stages.report.environments import data_notes, environment_notes  # noqa: E402
-from stages.report.failures import UNDEFINED, failure_lines  # noqa: E402
-from stages.report.page import SYNTHETIC  # noqa: E402
+from stages.report.failures import failure_lines  # noqa: E402
+from stages.report.page import SYNTHETIC, section, table  # noqa: E402
+from stages.report.run import NOTHING, whole_page  # noqa: E402
 
 LAYOUTS = (                     # a workflow and what its trees hold, if no plan names it
     ("lca", "*/split_*/sz_*"), ("lca", "*/*/split_*/sz_*"), ("hpo", "*/trials"),
     ("csa", "*/*-*/split_*"), ("csa", "models/*/split_*"))
+FIELDS = ("stage", "source", "target", "split", "size")
 MISSING_HEADER = ("task", "source", "target", "split", "stage", "failed_task", "state", "reason",
                   "exit_code", "log")
 
-
-# ---- which workflow
 
 def workflow_of(tree):
     """Returns the name of the workflow that wrote a tree: its plan's, else by its layout."""
@@ -56,31 +58,48 @@ def workflow_of(tree):
 
 def collector_of(workflow):
     """Returns the function(Tree, model name) -> Report of a workflow: `collect` of
-    collect/WORKFLOW.py, else that of collect/generic.py."""
+    collect/WORKFLOW.py, else collect_any."""
     name = f"stages.collect.{workflow}"
     is_known = workflow.isidentifier() and importlib.util.find_spec(name)
-    return getattr(importlib.import_module(name) if is_known else None, "collect", generic.collect)
+    return getattr(importlib.import_module(name) if is_known else None, "collect", collect_any)
 
 
-# ---- what is written
+def collect_any(tree, model):
+    """Returns the Report of a tree of any workflow: its inferences, else its trainings. A task of a
+    plan may have labels, such as {"seed": 3}, each of which is a column."""
+    every = sorted(tree.tasks.values(), key=lambda task: task.name)
+    tasks = [task for task in every if task.stage == "infer"] or [
+        task for task in every if task.stage == "train"]
+    results = read_results(tree, tree.done(tasks))
+    run, scored = run_of(tree, model, tasks, results)
+    metrics = in_order(met for task in scored for met in results[task.name].scores)
+    names = {name for task in scored for name in task.labels}
+    labels = sorted(names.difference(["task", *FIELDS], metrics))
+    header = ["task", *FIELDS, *labels, *metrics]
+    rows = [[task.name, *(getattr(task, name) for name in FIELDS), *map(task.labels.get, labels),
+             *map(results[task.name].scores.get, metrics)] for task in scored]
+    scores = table(header, rows, "All scores", "scores/all_scores.csv") or NOTHING
+    page, _ = whole_page(run, f"{tree.plan['workflow']} of {model}", "",
+                         [section("Scores", scores)], {})
+    return Report(run, {"all_scores.csv": csv_text(header, rows)}, "all scores: all_scores.csv",
+                  {"report.html": page})
 
-def summary_text(tree, report, workflow, model):
+
+def summary_text(run, workflow, table_text):
     """Returns summary.txt: what was run, how complete it is, the table, what failed."""
+    tree = run.tree
+    missing = f", {run.missing} missing (listed in missing.csv)" * bool(run.missing)
     launch = f", launch {tree.plan['launch']}" if tree.plan else ""
-    run = [f"{workflow} of model {model}{launch}"]
+    head = [f"{workflow} of model {run.model}{launch}"]
     if tree.plan.get("command"):
-        run.append("command: " + " ".join(map(shlex.quote, tree.plan["command"])))
-    gaps = sum(gap.state != UNDEFINED for gap in report.gaps)
-    missing = f", {gaps} missing (listed in missing.csv)" if gaps else ""
-    run += [*[SYNTHETIC] * tree.synthetic,
-            f"scores: {report.found} of {report.found + gaps}{missing}"]
-    notes = tree.notes + report.notes + environment_notes(tree) + data_notes(tree)
-    parts = [run, report.text.split("\n"), failure_lines(report.gaps),
+        head.append("command: " + " ".join(map(shlex.quote, tree.plan["command"])))
+    head += [*[SYNTHETIC] * tree.synthetic,
+             f"scores: {run.found} of {run.found + run.missing}{missing}"]
+    notes = tree.notes + run.notes + environment_notes(tree) + data_notes(tree)
+    parts = [head, table_text.split("\n"), failure_lines(run.gaps),
              [f"note: {note}" for note in dict.fromkeys(notes)]]
     return "\n\n".join("\n".join(map(printable, lines)) for lines in parts if lines) + "\n"
 
-
-# ---- main
 
 def parse(argv):
     parser = argparse.ArgumentParser(prog="collect_scores", description=__doc__,
@@ -109,20 +128,19 @@ def collect(out, output_dir, model_name):
         reasons = "".join(f"; {note}" for note in tree.notes)
         raise Refusal(f"{as_text(out)} is not a results tree that this program knows{reasons}",
                       "a directory that holds launches/, or infer/SOURCE-TARGET/split_K/")
-    report = collector_of(workflow)(tree, model)
-    summary = summary_text(tree, report, workflow, model)
+    run, files, text, top = collector_of(workflow)(tree, model)
+    summary = summary_text(run, workflow, text)
     missing = [(gap.task.name, gap.task.source, gap.task.target, gap.task.split,
-                gap.stage, gap.failed_task, *gap[3:]) for gap in report.gaps]
-    files = dict(report.files, **{"missing.csv": csv_text(MISSING_HEADER, missing),
-                                  "summary.txt": summary})
-    scores, top = os.path.join(out, "scores"), dict(report.top_files)
-    write_tables(output_dir or scores, files)
+                gap.stage, gap.failed_task, *gap[3:]) for gap in run.gaps]
+    scores = os.path.join(out, "scores")
+    write_tables(output_dir or scores, {
+        **files, "missing.csv": csv_text(MISSING_HEADER, missing), "summary.txt": summary})
     # Beside scores/; all together if somebody wants the tables elsewhere.
     elsewhere = output_dir and os.path.abspath(output_dir) != os.path.abspath(scores)
     if elsewhere:
         top["report.html"] = top["report.html"].replace('href="scores/', 'href="')
     write_tables(output_dir if elsewhere else out, top)
-    return summary, report.found > 0
+    return summary, run.found > 0
 
 
 def main(argv=None):

@@ -1,1 +1,1 @@
-"""baseline: the baseline model. Imports common."""
+"""baseline: the baseline model. Imports core."""

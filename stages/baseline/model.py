@@ -1,23 +1,24 @@
-"""model: predicts a response from the names of drug and cell line, without features.
+"""model: what the three scripts of the baseline model share: options, errors, exit code, the model.
 
-    a model's file -> read_model -> Model; Model, *_y_data.csv -> predictions and scores
+    parser_of(...) -> a script's own options -> run -> param_log_file.txt, then the stage's files
+    Model, *_y_data.csv -> write_results -> predictions and scores
+
+It predicts a response from the names of drug and cell line, without features:
 
     response = mean + cell line's effect + drug's effect + sum over k of their k-th factors' product
 
 the biased matrix factorization of Koren, Bell and Volinsky 2009 (IEEE Computer 42(8):30-37). An
 unseen drug or cell line has effect and factors 0: it contributes nothing, and if both are unseen
 the prediction is the mean.
-
-Examples:
-    model = read_model("models/gCSI/split_0/baseline_model.json", "auc")
-    predicted = predict(model, ["Drug_7"], ["ACH-000001"])
 """
+import argparse
 import json
 import os
+import sys
 from collections import namedtuple
 
 from core.errors import FileError
-from core.files import read_json, write_whole
+from core.files import write_whole
 from core.improve_files import read_responses, read_table
 from core.metrics import regression_scores
 from core.text import csv_text
@@ -30,15 +31,28 @@ SCORE_NAMES = ("mse", "rmse", "pcc", "scc", "r2")   # of a score file, in IMPROV
 Model = namedtuple("Model", "y_col_name mean spread cells drugs")
 
 
-def read_model(path, y_col_name):
-    """Returns the Model of a file; FileError: not a model, or one of another response."""
+def parser_of(program, description, **directories):
+    """Returns the parser of a script. directories: {required option: its help}."""
+    parser = argparse.ArgumentParser(prog=program, description=description, allow_abbrev=False)
+    for name, text in directories.items():
+        parser.add_argument(f"--{name}", required=True, metavar="DIR", help=text)
+    parser.add_argument("--y_col_name", default="auc", metavar="NAME",
+                        help="response to predict (default: auc)")
+    return parser
+
+
+def run(parser, work, argv):
+    """Calls work(arguments); returns the exit code: 0 done, 1 bad data or training diverged."""
+    args = parser.parse_args(argv)
     try:
-        model = Model(**read_json(path))
-    except TypeError:
-        raise FileError(f"{path}: is not a baseline model")
-    if model.y_col_name != y_col_name:
-        raise FileError(f"{path}: predicts {model.y_col_name!r}, not {y_col_name!r}")
-    return model
+        os.makedirs(args.output_dir, exist_ok=True)
+        text = "".join(f"{name}: {value}\n" for name, value in sorted(vars(args).items()))
+        write_whole(os.path.join(args.output_dir, "param_log_file.txt"), text)
+        work(args)
+    except (FileError, FloatingPointError, OSError) as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def predict(model, drugs, cells):

@@ -1,4 +1,1 @@
-"""collect: a file for each workflow, and the comparison: Tree -> tables.
-
-Imports report and what is below it.
-"""
+"""collect: Tree -> tables: a file for each workflow, and the comparison. Imports report."""

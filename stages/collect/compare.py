@@ -16,9 +16,8 @@ page and rank diagram count its results, so they cannot contradict each other.
 """
 import math
 import os
-from collections import Counter
+from collections import Counter, namedtuple
 from itertools import chain, combinations, product
-from typing import NamedTuple
 
 from core.errors import Refusal
 from core.metrics import direction, in_order, lower_is_better
@@ -27,7 +26,7 @@ from stages.collect import csa
 from stages.collect.gaps import Tree
 from stages.collect.scores import read_results
 from stages.report import compare as compare_report
-from stages.stats.generalization import by_pair, generalization_rows, mean
+from stages.stats.generalization import generalization_rows, mean, pooled
 from stages.stats.significance import (
     ALPHA, average_ranks, holm, limit_of_splits, wilcoxon_signed_rank)
 
@@ -37,62 +36,20 @@ RULE = ("A model is called better if its average rank is better and it is signif
 DEPENDENT = ("Splits of one study share most of their training rows, so that p values come out "
              "smaller than independent experiments would give.")
 
-
-class Run(NamedTuple):
-    """One results tree."""
-    label: str              # model, with the name of OUT if two runs have the same
-    out: str
-    rows: list              # of csa.SCORES_HEADER
-    synthetic: bool
-    plan: dict              # of its newest launch
-
-
-class Means(NamedTuple):
-    """A model trained on one source: a line of compare.csv; None: not defined."""
-    model: str
-    source: str
-    metric: str
-    within: float
-    Ga: float
-    Gna: float
-
-
-class Pair(NamedTuple):
-    """Two models over the splits of one source and target: a line of compare_pairs.csv."""
-    metric: str
-    source: str
-    target: str
-    model_a: str
-    model_b: str
-    splits: int
-    mean_a_minus_b: float
-    p: float
-    p_holm: float
-    significant: str        # yes or no
-    better: str             # the model with the better mean; '' if they are equal
-
-
-class Couple(NamedTuple):
-    """Two models over all pairs of source and target: a line of compare_models.csv."""
-    metric: str
-    model_a: str
-    model_b: str
-    pairs: int
-    mean_a_minus_b: float   # over pairs
-    a_significantly_better: int     # on how many pairs
-    b_significantly_better: int
-    rank_a: float           # average over pairs, 1 is best
-    rank_b: float
-    better: str             # the better model as RULE says; '' if neither is
-
-
-class Comparison(NamedTuple):
-    """The runs by one metric."""
-    metric: str
-    means: list             # of Means
-    pairs: list             # of Pair
-    couples: list           # of Couple
-    ranks: dict             # model -> its average rank
+# A results tree. label: model, with the name of OUT if two runs have the same; rows: of
+# csa.SCORES_HEADER; plan: of its newest launch
+Run = namedtuple("Run", "label out rows synthetic plan")
+# Lines of compare.csv; None: not defined
+Means = namedtuple("Means", "model source metric within Ga Gna")
+# Lines of compare_pairs.csv. significant: yes or no; better: by the mean, '' if it is equal
+Pair = namedtuple("Pair", "metric source target model_a model_b splits mean_a_minus_b p p_holm "
+                          "significant better")
+# Lines of compare_models.csv. a_significantly_...: on how many pairs; rank: average over pairs, 1
+# is best; better: as RULE says, '' if neither is
+Couple = namedtuple("Couple", "metric model_a model_b pairs mean_a_minus_b a_significantly_better "
+                              "b_significantly_better rank_a rank_b better")
+# The runs by one metric: lists of these lines; ranks: model -> its average rank
+Comparison = namedtuple("Comparison", "metric means pairs couples ranks")
 
 
 def compare(outs, output_dir):
@@ -104,58 +61,50 @@ def compare(outs, output_dir):
     if len(set(map(os.path.realpath, outs))) < max(2, len(outs)):
         raise Refusal("a comparison takes two results trees or more, each once",
                       "--compare OUT1 OUT2 --output_dir DIR")
-    runs = label_runs(list(map(read_run, outs)))
-    shared = shared_scores(runs)
+    runs = read_runs(outs)
+    # numbers that all runs have, of metrics of which it is known whether more is better
+    shared = set.intersection(*({key_of(row) for row in run.rows
+                                 if math.isfinite(row[2]) and direction(row[0])} for run in runs))
     if not shared:
         raise Refusal("the runs share no metric, source, target and split",
                       "runs over the same studies and splits")
     found = [compared(met, {
-        run.label: by_pair([row for row in run.rows if row[0] == met and key_of(row) in shared])
+        run.label: pooled([row for row in run.rows if row[0] == met and key_of(row) in shared])
         for run in runs}) for met in in_order(key[0] for key in shared)]
     shown = next((each for each in found if each.metric == SHOWN), found[0])
     said = sentences(shown) + notes(runs, shared)
     summary = summary_text(runs, shown, said)
     page, figures = compare_report.report(runs, found, shown, said)
-    write_tables(output_dir, {**csv_files(found), **figures, "compare_summary.txt": summary,
-                              "compare.html": page})
+    _, means, pairs, couples, _ = zip(*found)
+    write_tables(output_dir, {
+        "compare.csv": csv_text(Means._fields, chain(*means)),
+        "compare_pairs.csv": csv_text(Pair._fields, chain(*pairs)),
+        "compare_models.csv": csv_text(Couple._fields, chain(*couples)), **figures,
+        "compare_summary.txt": summary, "compare.html": page})
     return summary
 
 
-# ---- reading
-
-def read_run(out):
-    """Returns the Run of a tree, labelled with its model; Refusal: no cross-study analysis."""
-    tree = Tree(out)
-    tasks = csa.csa_tasks(tree) if tree.plan.get("workflow", "csa") == "csa" else []
-    if not tasks:
-        raise Refusal(f"{as_text(out)} is no cross-study analysis: no infer/SOURCE-TARGET/split_K",
-                      "a tree that workflow_csa.py wrote")
-    done = tree.done(tasks)
-    label = tree.plan.get("model") or as_text(os.path.basename(os.path.realpath(out)))
-    rows = csa.score_rows(done, read_results(tree, done, every=True), label)
-    return Run(label, as_text(out), rows, tree.synthetic, tree.plan)
-
-
-def label_runs(runs):
-    """Returns the runs with different labels: the model, with OUT if several runs have it."""
+def read_runs(outs):
+    """Returns the Run of each tree; Refusal: no cross-study analysis."""
+    runs = []
+    for tree in map(Tree, outs):
+        out = as_text(tree.out)
+        tasks = csa.csa_tasks(tree) if tree.plan.get("workflow", "csa") == "csa" else []
+        if not tasks:
+            raise Refusal(f"{out} is no cross-study analysis: no infer/SOURCE-TARGET/split_K",
+                          "a tree that workflow_csa.py wrote")
+        done = tree.done(tasks)
+        label = tree.plan.get("model") or as_text(os.path.basename(os.path.realpath(tree.out)))
+        rows = csa.score_rows(done, read_results(tree, done, every=True), label)
+        runs.append(Run(label, out, rows, tree.synthetic, tree.plan))
     counts = Counter(run.label for run in runs)
     return [run._replace(label=printable(run.label + f" ({run.out})" * (counts[run.label] > 1)))
             for run in runs]
 
 
-# ---- what all runs have
-
 def key_of(row):
     """Returns (metric, split, source, target) of a row of scores."""
     return (*row[:2], *row[3:5])
-
-
-def shared_scores(runs):
-    """Returns the keys of the numbers that all runs have, of metrics of which it is known whether
-    more is better."""
-    keys = [{key_of(row) for row in run.rows if math.isfinite(row[2]) and direction(row[0])}
-            for run in runs]
-    return set.intersection(*keys)
 
 
 def notes(runs, shared):
@@ -171,28 +120,21 @@ def notes(runs, shared):
     return [f"note: {note}" for note in found]
 
 
-# ---- one metric
-
 def compared(met, groups):
     """Returns the Comparison of a metric.
 
     groups, here and below: {model: {(source, target): values of the splits}}, with the same pairs
     and splits for all models.
     """
-    means = zip(*[map(mean, of_pairs.values()) for of_pairs in groups.values()])
-    ranks = dict(zip(groups, average_ranks(list(means), lower_is_better(met))))
-    pairs = paired(met, groups)
-    return Comparison(met, means_of(met, groups), pairs, couples_of(pairs, ranks), ranks)
-
-
-def means_of(met, groups):
-    """Returns Means by source and model, as generalization.csv has them."""
     means, (sources, targets) = [], map(set, zip(*next(iter(groups.values()))))
-    for source, label in product(sorted(sources), groups):
+    for source, label in product(sorted(sources), groups):      # as generalization.csv has them
         rows = generalization_rows(met, groups[label], ([source], targets), label)
         found = {row[1]: row[4] for row in rows}
         means.append(Means(label, source, met, *map(found.get, ("G", "Ga", "Gna"))))
-    return means
+    of_pairs = [list(map(mean, own.values())) for own in groups.values()]
+    ranks = dict(zip(groups, average_ranks(list(zip(*of_pairs)), lower_is_better(met))))
+    pairs = paired(met, groups)
+    return Comparison(met, means, pairs, couples_of(pairs, ranks), ranks)
 
 
 def paired(met, groups):
@@ -225,16 +167,6 @@ def couples_of(pairs, ranks):
                             mean([pair.mean_a_minus_b for pair in both]), counts[a], counts[b],
                             ranks[a], ranks[b], first if is_better else ""))
     return found
-
-
-# ---- what is written
-
-def csv_files(found):
-    """Returns {file name: text} of the three tables. found: Comparisons."""
-    _, means, pairs, couples, _ = zip(*found)
-    return {"compare.csv": csv_text(Means._fields, chain(*means)),
-            "compare_pairs.csv": csv_text(Pair._fields, chain(*pairs)),
-            "compare_models.csv": csv_text(Couple._fields, chain(*couples))}
 
 
 def sentences(shown):

@@ -10,63 +10,56 @@ Files (IMPROVE's names and formats; no value is an empty cell, never a zero):
     densed_csa_table.csv        within and across studies, pooled over pairs and splits
     generalization.csv          G, Gn, Ga, Gna (not IMPROVE's; Partin et al.)
     strata.csv                  scores of each result by drug seen or not, cell line seen or not
-    naive_scores.csv, ...       those of collect/naive.py and collect/coverage.py
+    coverage.csv                |S & T| / |T| of whole studies: drugs, cell lines, pairs of both
+    naive_scores.csv, ...       those of collect/scores.py
 """
+import os
 import re
-from collections import Counter
-from typing import NamedTuple
+from collections import Counter, namedtuple
+from itertools import chain
 
 from core.errors import FileError
+from core.improve_files import identifiers, read_predictions, read_split, read_table, response_rows
 from core.metrics import METRICS, in_order
-from core.task import Task
 from core.text import aligned, csv_text
-from stages.collect.coverage import COVERAGE_HEADER, coverage_of
 from stages.collect.gaps import Report
-from stages.collect.naive import STRATA_HEADER, naive_files, results_and_naive, strata_of
-from stages.collect.scores import inference_of, predictions_of, scored_and_missing
-from stages.collect.unlike import unlike_splits
+from stages.collect.scores import naive_files, results_and_naive, run_of
 from stages.report import csa as csa_report
-from stages.report.run import Run
-from stages.stats.generalization import (by_pair, densed_rows, generalization_rows, mean, rounded,
+from stages.stats.generalization import (densed_rows, generalization_rows, mean, pooled, rounded,
                                          std)
+from stages.stats.naive import FIELDS
 
 SCORES_HEADER = ("met", "split", "value", "src", "trg", "model")
+STRATA_HEADER = ("src", "trg", "split") + FIELDS
+COVERAGE_HEADER = ("src", "trg", "drug_coverage", "cell_line_coverage", "pair_coverage")
 SHOWN = "r2"            # the metric of the table on the terminal
 MOST_POINTS = 400       # of a pair that are drawn
 UNCLEAR = ("its name does not say where the source ends and the target begins, nor does a plan or "
            "a directory models/SOURCE")
-
-
-class Cloud(NamedTuple):
-    """True and predicted responses of a task: an even sample; rows: how many there are; scores: of
-    all."""
-    task: Task
-    true: list
-    pred: list
-    rows: int
-    scores: dict
+PATHS = ("_dir", "_file", "_path")      # ends of options that name another file for each split
+# True and predicted responses of a task, an even sample; rows: how many there are; scores: of all
+Cloud = namedtuple("Cloud", "task true pred rows scores")
 
 
 def collect(tree, model):
     """Returns the Report of a CSA tree; `model` names it if no plan does."""
     tasks = csa_tasks(tree)
     results, naive = results_and_naive(tree, tree.done(tasks))
-    scored, gaps, undefined, notes = scored_and_missing(tree, tasks, results)
-    notes += [*dict.fromkeys(tree.notes), *unlike_splits(tree, scored)]
+    run, scored = run_of(tree, model, tasks, results)
+    run.notes.extend([*dict.fromkeys(tree.notes), *unlike_splits(made_with(tree, scored))])
     rows = score_rows(scored, results, model)
     # {metric: {(source, target): values of the splits}}
-    scores = {met: by_pair([row for row in rows if row[0] == met])
+    scores = {met: pooled([row for row in rows if row[0] == met])
               for met in in_order(row[0] for row in rows)}
     studies = sorted({task.source for task in tasks}), sorted({task.target for task in tasks})
-    strata, shares = strata_of(naive), coverage_of(tree, scored)
-    page, figures = csa_report.report(
-        Run(tree, model, tasks, len(scored), gaps, notes), rows, scores, studies, naive, strata,
-        shares, clouds_of(tree, scored, results))
+    strata = [dict(zip(STRATA_HEADER, (task.source, task.target, task.split, *stratum)))
+              for task, record in naive for stratum in record["strata"]]
+    shares, clouds = coverage_of(tree, scored), clouds_of(tree, scored, results)
+    page, figures = csa_report.report(run, rows, scores, studies, naive, strata, shares, clouds)
     files = {**csa_files(rows, scores, studies, model), **naive_files(naive), **figures,
              "strata.csv": csv_text(STRATA_HEADER, map(dict.values, strata)) if strata else None,
              "coverage.csv": csv_text(COVERAGE_HEADER, shares) if shares else None}
-    return Report(files, len(scored), gaps + undefined, shown_table(scores, studies, tasks), notes,
-                  {"report.html": page})
+    return Report(run, files, shown_table(scores, studies, tasks), {"report.html": page})
 
 
 def clouds_of(tree, tasks, results):
@@ -74,10 +67,10 @@ def clouds_of(tree, tasks, results):
     every n-th."""
     found = {}
     for task in tasks:
-        pair = task.source, task.target
+        pair, path = (task.source, task.target), tree.path(task.name, "test_y_data_predicted.csv")
         try:
             if pair not in found:
-                true, pred, *_ = predictions_of(inference_of(tree, task))()
+                true, pred, *_ = read_predictions(path, task.y_col_name)
                 step = -(-len(true) // MOST_POINTS)
                 found[pair] = Cloud(task, true[::step], pred[::step], len(true),
                                     results[task.name].scores)
@@ -85,8 +78,6 @@ def clouds_of(tree, tasks, results):
             pass            # the result's own problem says so
     return list(found.values())
 
-
-# ---- which tasks there are
 
 def csa_tasks(tree):
     """Returns the infer tasks that are planned or exist in the tree, by source, target, split.
@@ -113,16 +104,12 @@ def csa_tasks(tree):
 
 
 def split_pair(pair, sources):
-    """Returns (source, target) of a name 'source-target', None if it can be read in two ways.
-
-    A study's name may contain '-': then the source has to be one of `sources`.
-    """
+    """Returns (source, target) of a name 'source-target', None if it can be read in two ways. If a
+    study's name contains '-', the source has to be one of `sources`."""
     cuts = [(pair[:dash.start()], pair[dash.end():]) for dash in re.finditer("(?<=.)-(?=.)", pair)]
     known = [cut for cut in cuts if cut[0] in sources] or cuts
     return known[0] if len(known) == 1 else None
 
-
-# ---- scores
 
 def score_rows(tasks, results, model):
     """Returns rows of SCORES_HEADER, by pair, metric (in their order) and split, as tasks are."""
@@ -132,7 +119,74 @@ def score_rows(tasks, results, model):
     return sorted(rows, key=lambda row: (*row[3:5], metrics.index(row[0])))
 
 
-# ---- tables
+def made_with(tree, scored):
+    """Returns {(stage, 'SOURCE' or 'SOURCE on TARGET'): {split: {what: value}}} of tasks and what
+    they were made from, as far as a status names it."""
+    groups = {}
+    names = dict.fromkeys(name for task in scored for name in (task.name, *task.parents))
+    for task in map(tree.tasks.get, names):
+        status = task and tree.status(task.name)
+        if status and status.arguments:
+            made = {f"--{name}": str(value) for name, value in status.arguments.items()
+                    if not name.endswith(PATHS)}
+            made["script (size:CRC-32)"] = status.script_fingerprint
+            made["environment"] = status.environment
+            key = task.stage, f"{task.source} on {task.target}" if task.target else task.source
+            groups.setdefault(key, {})[task.split] = made
+    return groups
+
+
+def unlike_splits(groups):
+    """Returns a sentence for each difference between splits that are in one mean. groups: as
+    made_with returns them."""
+    found = {}
+    for (stage, name), made in groups.items():
+        for what in sorted(set().union(*made.values())):
+            splits = {}
+            for split, how in sorted(made.items()):
+                splits.setdefault(how.get(what, "not given"), []).append(str(split))
+            usual = max(splits, key=lambda value: len(splits[value]))
+            others = [f"{value} in split{'s' * (len(own) > 1)} {', '.join(own)}"
+                      for value, own in splits.items() if value != usual]
+            if others:
+                sentence = f"{what} is {'; '.join(others)}; {usual} in the others"
+                found.setdefault((stage, sentence), []).append(name)
+    return [f"splits that are not alike are in one mean: {stage} of {names[0]}"
+            + f" and {len(names) - 1} more" * bool(names[1:]) + f": {sentence}"
+            for (stage, sentence), names in found.items()]
+
+
+def coverage_of(tree, tasks):
+    """Returns rows of COVERAGE_HEADER of the studies of infer tasks, [] without the benchmark."""
+    pairs = sorted({(task.source, task.target) for task in tasks})
+    try:
+        studies = studies_of(tree.plan, set(chain(*pairs)))
+        return [(source, target, *(len(own & other) / len(other) for own, other in zip(
+            studies[source], studies[target]))) for source, target in pairs]
+    except (FileError, KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError):
+        return []
+
+
+def studies_of(plan, names):
+    """Returns {study: (its drugs, its cell lines, its pairs of both)}; 'A+B' is both together."""
+    splits = os.path.join(plan["input_dir"], "splits")
+    path = os.path.join(plan["input_dir"], "y_data",
+                        (plan.get("arguments") or {}).get("y_data_file") or "response.tsv")
+    rows_of = {}
+    for name in names:
+        is_study = os.path.exists(os.path.join(splits, f"{name}_all.txt"))
+        rows_of[name] = {row for part in ([name] if is_study else name.split("+"))
+                         for row in read_split(os.path.join(splits, f"{part}_all.txt"))}
+    header = next(read_table(path, "\t"))
+    places, pair_of = list(map(header.index, identifiers(header))), {}
+    for number, row in response_rows(path, set().union(*rows_of.values())):
+        *drugs, cell = (row[place] for place in places)
+        pair_of[number] = tuple(sorted(drugs)), cell
+    studies = {name: {pair_of[number] for number in numbers if number in pair_of}
+               for name, numbers in rows_of.items()}
+    return {name: ({drugs for drugs, _ in pairs}, {cell for _, cell in pairs}, pairs)
+            for name, pairs in studies.items()}
+
 
 def grid(studies, found, cell=str):
     """Returns a row for each source: its name and cell(found[source, target]) of each target, None
@@ -152,25 +206,22 @@ def csa_files(rows, scores, studies, model):
             ("met", "measure", "src", "trg", "value", "targets", "model"),
             [row for met, pairs in scores.items()
              for row in generalization_rows(met, pairs, studies, model)])}
-    for met in in_order([*METRICS, *scores]):        # old files of a metric without scores go
-        pairs = scores.get(met, {})
+    for met in METRICS:         # old files of a metric without scores go
+        files.update({f"{met}_{name}.csv": None
+                      for name in ("mean_csa_table", "std_csa_table", "scores")})
+    for met, pairs in scores.items():
+        name = met.replace("/", "-")        # a model may give a metric any name
         means = grid(studies, pairs, lambda values: rounded(mean(values)))
-        for name, text in (("mean_csa_table", csv_text(header, means)),
-                           ("std_csa_table", csv_text(header, grid(studies, pairs, std))),
-                           ("scores", csv_text(SCORES_HEADER,
-                                               [row for row in rows if row[0] == met]))):
-            # a model may give a metric any name
-            files[f"{met}_{name}.csv".replace("/", "-")] = text if met in scores else None
+        own = [row for row in rows if row[0] == met]
+        files.update({f"{name}_mean_csa_table.csv": csv_text(header, means),
+                      f"{name}_std_csa_table.csv": csv_text(header, grid(studies, pairs, std)),
+                      f"{name}_scores.csv": csv_text(SCORES_HEADER, own)})
     return files
 
 
-# ---- text
-
 def shown_table(scores, studies, tasks):
     """Returns the table for the terminal: the mean over splits of SHOWN, else of the first metric.
-
-    tasks: with scores, or that should have them.
-    """
+    tasks: with scores, or that should have them."""
     shown = SHOWN if SHOWN in scores else next(iter(scores), SHOWN)
     groups, splits = scores.get(shown, {}), Counter((task.source, task.target) for task in tasks)
     partial = {pair for pair, values in groups.items() if len(values) < splits[pair]}

@@ -8,9 +8,11 @@ import os
 from typing import NamedTuple, Optional
 
 from core import rules
-from core.task import Task
+from core.errors import FileError
 from core.text import as_text, tail
+from core.task import Task
 from core.tree import LOG, ResultsTree
+from stages.report.run import Run
 
 STAGE_FILES = {             # without a status, a stage is judged by these: one has to exist
     "preprocess": ("test_y_data.csv",),
@@ -21,12 +23,9 @@ STAGE_FILES = {             # without a status, a stage is judged by these: one 
 
 
 class Verdict(NamedTuple):
-    """done, or what else a task is.
-
-    failed, interrupted, running: the runner says so; waiting: planned, has not run; stale: what a
-    plan now asks for is another result; unreadable: malformed files; incomplete: its directory
-    lacks files; missing: there is none.
-    """
+    """done; failed, interrupted, running: the runner says so; waiting: planned, has not run; stale:
+    what a plan now asks for is another result; unreadable: malformed files; incomplete: its
+    directory lacks files; missing: there is none."""
     state: str
     reason: str = ""
     exit_code: Optional[int] = None
@@ -45,12 +44,10 @@ class Gap(NamedTuple):
 
 class Report(NamedTuple):
     """What a workflow's collector returns; collect_scores.py writes it."""
-    files: dict                     # file name -> text, or None: an old one is removed
-    found: int                      # results with scores
-    gaps: list                      # one Gap per result without
-    text: str                       # the table for the terminal
-    notes: list                     # one sentence each
-    top_files: dict = {}            # file name -> text, written into OUT itself
+    run: Run
+    files: dict             # file name -> text, or None: an old one is removed
+    text: str               # the table for the terminal
+    top_files: dict         # file name -> text, written into OUT itself
 
 
 class Tree(ResultsTree):
@@ -63,17 +60,15 @@ class Tree(ResultsTree):
         self._why = rules.decide(list(self.tasks.values()), self)
 
     def verdict(self, name):
-        """Returns the Verdict on a task: done if its outputs are those that the newest plan asks
-        for."""
+        """Returns the Verdict on a task: done if its outputs are those that a plan asks for."""
         status, reason = self.status(name), self._why.get(name)
         if name in self.planned and reason is None:
             return Verdict("done")
         if status is None:
             return self._verdict_without_status(name)
         if status.state != "done":
-            unreadable = status.reason_kind == "broken"
-            return Verdict("unreadable" if unreadable else status.state, status.reason,
-                           status.exit_code)
+            state = "unreadable" if status.reason_kind == "broken" else status.state
+            return Verdict(state, status.reason, status.exit_code)
         reason = reason or rules.changed_files(self.tasks[name], self)
         if reason is None:
             return Verdict("done")
@@ -85,8 +80,11 @@ class Tree(ResultsTree):
             return Verdict("waiting", f"its job has left no status; it wrote: {line}" if line else
                            "has not run")
         files = STAGE_FILES[self.tasks[name].stage]
-        if any(os.path.lexists(self.path(name, file)) for file in files):
-            return Verdict("done")
+        try:
+            if any(os.path.lexists(self.path(name, file)) for file in files):
+                return Verdict("done")
+        except FileError as error:
+            return Verdict("unreadable", as_text(str(error)))
         if os.path.isdir(self.path(name)):      # a stage makes it before anything else
             return Verdict("incomplete", f"has no {' and no '.join(files)}")
         return Verdict("missing", "does not exist")
@@ -96,8 +94,7 @@ class Tree(ResultsTree):
         return [task for task in tasks if self.verdict(task.name).state == "done"]
 
     def add_result(self, data, model, infer, **row):
-        """Adds the three tasks of a result, as IMPROVE's own workflows name them, unless a plan
-        names them."""
+        """Adds the three tasks of a result that IMPROVE's own workflows wrote, unless planned."""
         for task in (Task(data, "preprocess", **row), Task(model, "train", **dict(row, target="")),
                      Task(infer, "infer", parents=(model, data), **row)):
             self.tasks.setdefault(task.name, task)
@@ -106,14 +103,14 @@ class Tree(ResultsTree):
         """Returns the Gap of a task without a score; problem: why its files cannot be read."""
         failed, verdict = ((task, Verdict("unreadable", problem)) if problem
                            else self._first_wrong(task))
-        return Gap(task, failed.name, failed.stage, *verdict, self._log(failed.name))
+        log = self.path(failed.name, LOG)
+        if not os.path.lexists(log):
+            log = self.slurm_output(failed.name)
+        return Gap(task, failed.name, failed.stage, *verdict, as_text(log))
 
     def _first_wrong(self, task):
         """Returns (task, verdict) of the first stage that failed, else of the first that is not
-        done.
-
-        A task that has not run comes last: deleted ml_data looks as if it had not.
-        """
+        done. A task that has not run comes last: deleted ml_data looks as if it had not."""
         found = [task]      # then what it is made from, a parent after its child
         for each in found:
             found += [parent for parent in map(self.tasks.get, each.parents)
@@ -122,7 +119,3 @@ class Tree(ResultsTree):
         return min((pair for pair in judged if pair[1].state != "done"), key=lambda pair: (
             pair[1].state not in ("failed", "interrupted", "unreadable", "incomplete"),
             pair[1].state not in ("running", "stale")))
-
-    def _log(self, name):
-        path = self.path(name, LOG)
-        return as_text(path if os.path.lexists(path) else self.slurm_output(name))

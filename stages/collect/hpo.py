@@ -33,8 +33,13 @@ SAME = ("model", "model_dir", "env", "input_dir", "y_col_name", "y_data_file", "
 
 def collect(tree, model):
     """Returns the Report of an HPO tree; `model` names it if no plan does."""
-    tasks = trial_tasks(tree)
-    studies, notes = read_studies(tree, [task.source for task in tasks])
+    tasks, notes = trial_tasks(tree), []
+    studies = dict.fromkeys([task.source for task in tasks], Study())
+    for source in studies:
+        try:
+            studies[source] = read_study(tree.path(source, "study.json"))
+        except FileError as error:
+            notes.append(f"no figures of parameters: {error}")
     trials = with_best([read_trial(tree, task, studies[task.source].metric) for task in tasks])
     # exhausted: no point was left to try, in trees of before the launcher counted points
     gaps = [tree.gap(task, "" if tree.verdict(task.name).state != "done" else
@@ -46,26 +51,12 @@ def collect(tree, model):
               for source, own in by_source(done).items()
               if len({trial.script for trial in own} - {""}) > 1]
     steps = commands(tree.plan, tree.out, best) if tree.plan and best else []
-    page, figures = hpo_report.report(Run(tree, model, tasks, len(done), gaps, notes), trials,
-                                      studies, steps)
-    text = "\n".join([shown_table(trials, studies, best), *(
-        f"\n{number}. {what}:\n  {command}" for number, (what, command) in enumerate(steps, 1))])
+    run = Run(tree, model, tasks, len(done), gaps, notes)
+    page, figures = hpo_report.report(run, trials, studies, steps)
     params = {model: {source: trial.params for source, trial in best.items()}}
-    return Report({**figures, "hpo_results.csv": results_text(trials)}, len(done), gaps, text,
-                  notes, {BEST: json.dumps(params, indent=1) + "\n", "report.html": page})
-
-
-# ---- studies and trials
-
-def read_studies(tree, sources):
-    """Returns ({source: Study}, notes); a study that cannot be read is an empty one."""
-    studies, notes = dict.fromkeys(sources, Study()), []
-    for source in studies:
-        try:
-            studies[source] = read_study(tree.path(source, "study.json"))
-        except FileError as error:
-            notes.append(f"no figures of parameters: {error}")
-    return studies, notes
+    return Report(run, {**figures, "hpo_results.csv": results_text(trials)},
+                  shown_text(trials, studies, best, steps),
+                  {BEST: json.dumps(params, indent=1) + "\n", "report.html": page})
 
 
 def trial_tasks(tree):
@@ -104,8 +95,6 @@ def read_trial(tree, task, metric):
             reason=f"its trial.json cannot be read ({error})") if is_done else trial
 
 
-# ---- tables
-
 def results_text(trials):
     """hpo_results.csv: a column for every parameter and metric that any trial has."""
     names = list(dict.fromkeys(name for trial in trials for name in trial.params))
@@ -118,15 +107,17 @@ def results_text(trials):
          trial.seconds, trial.best, trial.reason) for trial in trials])
 
 
-def shown_table(trials, studies, best):
-    """Returns the table for the terminal: the best trial of each source beside the defaults."""
-    rows = [hpo_report.OVERVIEW, *hpo_report.overview(trials, studies)]
-    values = [f"{source}: " + ", ".join(f"{name} {value}" for name, value in trial.params.items())
-              for source, trial in best.items()]
-    return "\n".join([aligned(rows), *values]) if best else "no trial has ended well"
+def shown_text(trials, studies, best, steps):
+    """Returns what the terminal shows: the best trial of each source beside the defaults, and how
+    to go on."""
+    if not best:
+        return "no trial has ended well"
+    return "\n".join([
+        aligned([hpo_report.OVERVIEW, *hpo_report.overview(trials, studies)]),
+        *(f"{source}: " + ", ".join(f"{name} {value}" for name, value in trial.params.items())
+          for source, trial in best.items()),
+        *(f"\n{number}. {what}:\n  {command}" for number, (what, command) in enumerate(steps, 1))])
 
-
-# ---- how to go on
 
 def commands(plan, out, sources):
     """Returns [(what it does, command to paste into a shell)]: train with the best values, train

@@ -15,10 +15,8 @@ import re
 from core.metrics import direction, in_order
 from core.text import aligned, as_text, csv_text, quantile
 from stages.collect.gaps import Report
-from stages.collect.naive import naive_files, results_and_naive
-from stages.collect.scores import scored_and_missing
+from stages.collect.scores import naive_files, results_and_naive, run_of
 from stages.report import lca as lca_report
-from stages.report.run import Run
 from stages.stats.learning_curve import CSV_COLUMNS, Curve, csv_row, fit_power_law
 
 SCORES_HEADER = ("metric", "shard", "value", "split", "model", "dataset")
@@ -33,23 +31,25 @@ def collect(tree, model):
     """Returns the Report of an LCA tree; `model` names it if no plan does."""
     tasks = lca_tasks(tree)
     results, naive = results_and_naive(tree, tree.done(tasks))
-    scored, gaps, undefined, notes = scored_and_missing(tree, tasks, results)
+    run, scored = run_of(tree, model, tasks, results)
     curves = curves_of(scored, results, points_of_curves(tasks))
-    page, figures = lca_report.report(Run(tree, model, tasks, len(scored), gaps, notes), curves,
-                                      naive)
-    files = dict(lca_files(scored, results, curves, model), **naive_files(naive), **figures)
-    return Report(files, len(scored), gaps + undefined, shown_table(curves), notes,
-                  {"report.html": page})
+    page, figures = lca_report.report(run, curves, naive)
+    scores = [(metric, task.size, value, task.split, task.model or model, task.source)
+              for task in scored for metric, value in results[task.name].scores.items()]
+    points = [(curve.source, curve.metric, size, *summary(by_split.values()))
+              for curve in curves for size, by_split in curve.sizes.items()]
+    laws = [csv_row(curve).values() for curve in curves if curve.fit]
+    files = {"all_scores.csv": csv_text(SCORES_HEADER, scores),
+             "learning_curve.csv": csv_text(CURVE_HEADER, points),
+             "learning_curve_fit.csv": csv_text(CSV_COLUMNS, laws),
+             **naive_files(naive), **figures}
+    return Report(run, files, shown_table(curves), {"report.html": page})
 
-
-# ---- which tasks there are
 
 def lca_tasks(tree):
-    """Returns the infer tasks that are planned or exist in the tree, by source, split, size.
-
-    A source is OUT/SOURCE; in a tree of IMPROVE's own workflow, OUT itself.
-    """
+    """Returns the infer tasks that are planned or exist in the tree, by source, split, size."""
     for folder in [*(f"{name}/" for name in tree.names("")), ""]:
+        # in a tree of IMPROVE's own workflow, OUT itself is the source
         source = folder[:-1] or as_text(os.path.basename(os.path.abspath(tree.out)))
         for at in (f"{split}/{size}" for split in tree.names(f"{folder}infer")
                    for size in tree.names(f"{folder}infer/{split}")):
@@ -63,14 +63,12 @@ def lca_tasks(tree):
     return sorted(tasks, key=lambda task: (task.source, task.split, task.size))
 
 
-# ---- numbers
-
 def points_of_curves(tasks):
     """Returns {name of a task: size of the curve's point}. tasks: by source, split, size.
 
-    The same size is the same point, and so are the whole training sets of a source, though they
-    may differ by some rows between splits: each is larger than every size that has a larger one in
-    its split. The point is named after the largest of them.
+    The same size is the same point, and so are the whole training sets of a source, though they may
+    differ by some rows between splits: each is larger than every size that has a larger one in its
+    split. The point is named after the largest of them.
     """
     points = {}
     for _, own in itertools.groupby(tasks, key=lambda task: task.source):
@@ -93,20 +91,6 @@ def curves_of(tasks, results, points):
     return [Curve(source, metric, sizes,
                   fit_power_law(sizes) if direction(metric) == "lower" else None)
             for metric in in_order(found) for source, sizes in found[metric].items()]
-
-
-# ---- files
-
-def lca_files(tasks, results, curves, model):
-    """Returns {file name: text}."""
-    scores = [(metric, task.size, value, task.split, task.model or model, task.source)
-              for task in tasks for metric, value in results[task.name].scores.items()]
-    points = [(curve.source, curve.metric, size, *summary(by_split.values()))
-              for curve in curves for size, by_split in curve.sizes.items()]
-    laws = [csv_row(curve).values() for curve in curves if curve.fit]
-    return {"all_scores.csv": csv_text(SCORES_HEADER, scores),
-            "learning_curve.csv": csv_text(CURVE_HEADER, points),
-            "learning_curve_fit.csv": csv_text(CSV_COLUMNS, laws)}
 
 
 def summary(values):

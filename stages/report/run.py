@@ -19,7 +19,7 @@ from core.task import DIRECTORIES, SPLIT_FILES, argument_list
 from core.text import plural
 from stages.report import page as parts
 from stages.report.environments import data_notes, environment_notes, environments
-from stages.report.failures import failure_lines
+from stages.report.failures import UNDEFINED, failure_lines
 
 OF_ALL = (*DIRECTORIES, *SPLIT_FILES, "y_col_name")     # arguments of every training
 LONGEST = 1e9                       # seconds; a status that says more is no reason to fail
@@ -32,8 +32,13 @@ class Run(NamedTuple):
     model: str
     tasks: list             # with scores or trials, or that should have them
     found: int              # how many have
-    gaps: list              # a Gap for each other
+    gaps: list              # a Gap for each other, and for each metric that a result lacks
     notes: list             # a sentence each
+
+    @property
+    def missing(self):
+        """How many results there should be, but are not."""
+        return sum(gap.state != UNDEFINED for gap in self.gaps)
 
 
 class Figures(dict):
@@ -72,7 +77,7 @@ def run_rows(run):
             "tested on": listed(task.target for task in tasks),
             "splits": listed(task.split for task in tasks),
             "sizes": listed(task.size for task in tasks),
-            "complete": f"{run.found} of {plural(run.found + len(run.gaps), 'result')}",
+            "complete": f"{run.found} of {plural(run.found + run.missing, 'result')}",
             "missing (scores/missing.csv)": parts.items(failure_lines(run.gaps)),
             "launches": listed(plan["launch"] for plan in tree.plans),
             "environment of the model": parts.items([

@@ -1,4 +1,1 @@
-"""stats: learning-curve fits, significance, generalization, naive baseline; pure.
-
-Imports common and search.
-"""
+"""stats: learning-curve fits, significance, generalization, naive baseline; pure. Imports core."""

@@ -5,6 +5,7 @@
 G, Gn, Ga and Gna are those of Partin et al., arXiv 2503.14356.
 """
 import math
+from operator import itemgetter
 
 from core import metrics
 
@@ -28,17 +29,13 @@ def rounded(value):
     return math.copysign(round(abs(value) * 1e4) / 1e4, value)
 
 
-def pooled(rows, key):
-    """Returns {key(row): values} without nan, as pandas leaves them out."""
+def pooled(rows, key=itemgetter(3, 4)):
+    """Returns {(source, target), or another key(row): values}, without nan, as pandas does."""
     groups = {}
     for row in rows:
         if not math.isnan(row[2]):
             groups.setdefault(key(row), []).append(row[2])
     return groups
-
-
-def by_pair(rows):
-    return pooled(rows, lambda row: (row[3], row[4]))
 
 
 def is_within(source, target):
@@ -56,8 +53,7 @@ def densed_rows(rows, model):
 def generalization_rows(met, groups, studies, model):
     """Returns rows (met, measure, src, trg, value, targets, model) of a metric.
 
-    groups: {(source, target): values of splits}; g[s,t] is their mean. From
-    Partin et al., arXiv 2503.14356:
+    groups: {(source, target): values of splits}; g[s,t] is their mean.
         G    g[s,s]                     the model's score within its own study
         Gn   g[s,t] / g[s,s]            for t != s
         Ga   mean of g[s,t], t != s     `targets` is how many there were
@@ -65,8 +61,7 @@ def generalization_rows(met, groups, studies, model):
     Gn and Gna exist only for metrics of which more is better (r2, acc) and a positive g[s,s]:
     elsewhere the ratio does not say which is better.
     """
-    g = {pair: mean(values) for pair, values in groups.items()}
-    rows = []
+    g, rows = {pair: mean(values) for pair, values in groups.items()}, []
     for source in studies[0]:
         within = g.get((source, source), math.nan)
         targets = [target for target in studies[1]

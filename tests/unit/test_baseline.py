@@ -90,6 +90,9 @@ class PreprocessTest(StageCase):
                 said = self.stage(preprocess, "--y_col_name", y_col_name, code=1,
                                   splits=(SPLITS[0], split, SPLITS[2]))
                 self.assert_refused(said, expected, "ml_data")
+        self.write("raw/y_data/response.tsv", HEADER + "\n".join(ROWS).replace("S\t0.3\t", ""))
+        self.assert_refused(self.stage(preprocess, code=1), "row 3 has 4 columns, the header 6",
+                            "ml_data")
 
     def test_two_drugs_of_a_synergy_table_are_one_treatment(self):
         rows = [f"C{row % 4}\tD{row % 3}\tD{row % 2}\tS\t{row}" for row in range(10)]

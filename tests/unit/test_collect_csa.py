@@ -7,7 +7,7 @@ import unittest
 from itertools import product
 
 from stages.collect.csa import split_pair
-from stages.stats.generalization import by_pair, generalization_rows, rounded, std
+from stages.stats.generalization import generalization_rows, pooled, rounded, std
 from tests.collect_case import WithTables
 
 # Made with pandas 2 from the scores of write_improve_tree: groupby("met") of the pairs within and
@@ -191,7 +191,7 @@ class NumbersTest(unittest.TestCase):
         self.assertEqual(std([1e300, -1e300]), float("inf"))
         rows = [("pcc", 0, float("nan"), "a", "b", "m"), ("pcc", 1, 0.5, "a", "b", "m"),
                 ("pcc", 0, float("nan"), "a", "a", "m")]
-        self.assertEqual(by_pair(rows), {("a", "b"): [0.5]})
+        self.assertEqual(pooled(rows), {("a", "b"): [0.5]})
 
 
 class StudyNamesTest(WithTables):

@@ -147,6 +147,7 @@ class Compared(WithRuns):
     def test_only_scores_that_all_runs_have_are_compared(self):
         self.random_run("x", "AB", 10)
         self.random_run("y", "AC", 9)
+        self.score("x", "AA", 9, mse=0.5, r2=0.5, gain=1)
         self.score("y", "AA", 9, mse=0.5, r2=float("nan"), gain=1)
         self.assertIn("known: 19 of the 135 scores that any of them has", self.compare("x", "y"))
         self.assertEqual(self.columns("compare_pairs.csv", "metric", "source", "target", "splits"),

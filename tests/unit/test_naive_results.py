@@ -1,16 +1,14 @@
-"""The naive baseline beside results: reference values, ids, skipped results, the cache."""
-import json
+"""The naive baseline beside results: reference values, ids, skipped results, deleted ml_data."""
 import math
 import os
 import unittest
 from unittest import mock
 
-from stages.collect import csa, naive, scores
-from stages.stats.naive import fit, predict
-from stages.stats.moments import PRED, TRUE, by_name, together
+from stages.collect import csa, scores
+from stages.stats.naive import PRED, TRUE, by_name, fit, predict, together
 from stages.collect.gaps import Tree
 from tests.collect_case import WithTables
-from tests.made_tree import of_stage, write
+from tests.made_tree import of_stage
 
 # Made with pandas 3.1.1 and scipy 1.17.1 (groupby means, pearsonr, Series.corr) from
 # training_rows() and test_rows(): 56 rows without drug3, 90 rows with it.
@@ -74,7 +72,7 @@ class WithCampaign(WithTables):
     def found(self):
         """Returns ({inference: record}, {inference: its notes})."""
         tree = Tree(self.out)
-        results, records = naive.results_and_naive(tree, tree.done(csa.csa_tasks(tree)))
+        results, records = scores.results_and_naive(tree, tree.done(csa.csa_tasks(tree)))
         return ({task.name: record for task, record in records},
                 {name: result.notes for name, result in results.items() if result.notes})
 
@@ -96,7 +94,7 @@ class NaiveResults(WithCampaign):
         self.assertEqual(list(drugs[0].values()), ["a", "a", "0", "", "drug0", *map(str, DRUG0)])
         self.write_data(predicted=WITHOUT_IDS)
         self.collect()
-        gone = {"naive_scores.csv", "per_drug.csv", "strata.csv", "naive_results.json"}
+        gone = {"naive_scores.csv", "per_drug.csv", "strata.csv"}
         self.assertFalse(gone & set(os.listdir(self.path("out/scores"))))
 
     def test_each_file_of_predictions_is_read_once_for_scores_and_baseline(self):
@@ -154,22 +152,7 @@ class Skipped(WithCampaign):
             self.assertEqual(self.collect()[0], 0)
             self.assertEqual(self.table("naive_scores.csv")[0]["naive_mse"], "")
 
-
-class Cache(WithCampaign):
-
-    def marked(self):
-        """Writes a cache of an mae that no computation gives, which shows that it was used."""
-        self.collect()
-        text = self.text("naive_results.json")
-        cached, = json.loads(text).values()
-        for record in cached.values():
-            record["scores"]["mae"] = record["result"][0]["mae"] = 99.0
-        self.campaign.write("scores/naive_results.json", json.dumps({naive.FORMAT: cached}))
-
-    def used(self):
-        return {name for name, record in self.found()[0].items() if record["scores"]["mae"] == 99}
-
-    def test_after_ml_data_was_deleted_cache_or_benchmark_give_the_same_tables(self):
+    def test_after_ml_data_was_deleted_the_benchmark_gives_the_same_tables(self):
         rows = made_rows(0, 60)
         self.write("raw/y_data/response.tsv", "improve_sample_id\timprove_chem_id\tauc\n" + "".join(
             f"{cell}\t{drug}\t{y}\n" for cell, drug, y in rows))
@@ -181,33 +164,6 @@ class Cache(WithCampaign):
         self.collect()
         tables = ("naive_scores.csv", "per_drug.csv", "strata.csv", "all_scores.csv")
         wanted = list(map(self.text, tables))
-        for gone in ("ml_data", "scores"):
-            self.campaign.remove(gone)
-            self.collect()
-            self.assertEqual(list(map(self.text, tables)), wanted, gone)
-
-    def test_a_result_that_was_made_again_or_edited_is_computed_again(self):
-        self.run_tasks()
-        self.marked()
-        self.campaign.run(of_stage(self.entries, "infer")[:1])
-        for name, text in ((self.inferences[1] + "/test_y_data_predicted.csv",
-                            PREDICTED.replace("0.1", "0.2", 1)),
-                           (self.inferences[2] + "/test_scores.json", '{"mse": 0.25, "rmse": 0.5, '
-                            '"pcc": 0.75, "scc": 0.625, "r2": 0.4}')):
-            path = os.path.join(self.out, name)
-            self.assertEqual(os.path.getsize(path), len(text))
-            write(path, text)
-            os.utime(path, (1, 1))
-        self.assertEqual(self.used(), {self.inferences[3]})
-        os.utime(self.path("out", self.inferences[3], "test_scores.json"), (1, 1))  # a copied tree
-        self.assertEqual(self.used(), {self.inferences[3]})
-
-    def test_a_malformed_cache_or_one_of_another_format_is_ignored(self):
-        for text in ("", "{", "[]", "7", "[" * 100000, '{"format": 1, "results": {"x": 1}}'):
-            self.campaign.write("scores/naive_results.json", text)
-            self.assertEqual(naive.old_records(Tree(self.out)), {}, text[:20])
-
-    def test_without_statuses_nothing_is_taken_from_the_cache(self):
-        self.write_data()
-        self.marked()
-        self.assertEqual((len(self.found()[0]), self.used()), (4, set()))
+        self.campaign.remove("ml_data")
+        self.collect()
+        self.assertEqual(list(map(self.text, tables)), wanted)

@@ -14,7 +14,8 @@ STUDIES = {"A": (DRUGS[:8], [f"c,{i}" for i in range(12)]),
            "B": (DRUGS[4:], [f"c,{i}" for i in range(6, 20)]),
            "C": (DRUGS, [f"c,{i}" for i in range(20)])}
 SHARES = {("A", "B"): (4 / 8, 6 / 14, 24 / 112), ("B", "A"): (4 / 8, 6 / 12, 24 / 96),
-          ("A", "C"): (8 / 12, 12 / 20, 96 / 240), ("C", "A"): (1, 1, 1), ("B", "B"): (1, 1, 1)}
+          ("A", "C"): (8 / 12, 12 / 20, 96 / 240), ("C", "A"): (1, 1, 1),
+          ("A+B", "C"): (1, 1, 184 / 240)}
 # Of source A: what a loop over single rows counts, with core/metrics on the rows of each kind.
 STRATA = """\
 A,A,seen,seen,20,8,0.001942,0.972957,0.988954,0.866033,0.751691
@@ -78,7 +79,9 @@ class OverlapTest(WithTables):
             rows = [[drug] * (len(header) - 2) + [cell, y]
                     for drug, cell, y in chain(*self.responses.values())]
             self.write("raw/y_data/response.tsv", quoted([header, *rows], "\t"))
-            self.campaign.plan("20260102T0", [], input_dir=self.path("raw"))
+            entries = self.campaign.entries(["A+B"], ["C"], (0,))
+            self.campaign.plan("20260102T0", entries, input_dir=self.path("raw"))
+            self.campaign.run(entries)
             self.collect()
             found = {(row["src"], row["trg"]): tuple(map(float, list(row.values())[2:]))
                      for row in self.table("coverage.csv")}

@@ -8,7 +8,7 @@ from unittest import mock
 from core import files
 from core.task import Task
 from stages.collect.gaps import Tree
-from stages.collect.scores import inference_of, read_result, read_results
+from stages.collect.scores import job_of, read_result, read_results
 from tests.collect_case import WithTables
 from tests.made_tree import PREDICTIONS
 
@@ -17,7 +17,7 @@ class ScoresTest(WithTables):
     name = "infer/a-b/split_0"
 
     def result(self):
-        return read_result(inference_of(Tree(self.out), Task(self.name, "infer", y_col_name="auc")))
+        return read_result(job_of(Tree(self.out), Task(self.name, "infer", y_col_name="auc")))
 
     def put_file(self, file, text):
         self.campaign.write(f"{self.name}/{file}", text)
