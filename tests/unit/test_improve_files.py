@@ -68,7 +68,7 @@ class FilesTest(WorkCase):
                             ("a\tb\n1\t2\n3\n", "line 3 has 1 columns, the header 2"))
 
     def test_rows_of_responses_are_found_by_their_number_or_their_split_id(self):
-        self.assert_read(first_row, ("auc\n0.1\n0.2\n", [(0, ["0.1"])]),
+        self.assert_read(first_row, ("auc\r\n\r\n0.1\r\n0.2\n", [(0, ["0.1"])]),
                          ("split_id\tauc\n7\t0.1\n0\t0.2\n", [(0, ["0", "0.2"])]))
 
     def test_columns_of_predictions_are_found_by_name_wherever_they_are(self):
