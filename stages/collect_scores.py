@@ -35,10 +35,9 @@ from core.text import Output, as_text, csv_text, printable, write_tables  # noqa
 from stages.collect.compare import compare  # noqa: E402
 from stages.collect.gaps import Report, Tree  # noqa: E402
 from stages.collect.scores import read_results, run_of  # noqa: E402
-from stages.report.environments import data_notes, environment_notes  # noqa: E402
-from stages.report.failures import failure_lines  # noqa: E402
 from stages.report.page import SYNTHETIC, section, table  # noqa: E402
-from stages.report.run import NOTHING, whole_page  # noqa: E402
+from stages.report.run import (  # noqa: E402
+    NOTHING, failure_lines, launch_notes, whole_page)
 
 LAYOUTS = (                     # a workflow and what its trees hold, if no plan names it
     ("lca", "*/split_*/sz_*"), ("lca", "*/*/split_*/sz_*"), ("hpo", "*/trials"),
@@ -95,7 +94,7 @@ def summary_text(run, workflow, table_text):
         head.append("command: " + " ".join(map(shlex.quote, tree.plan["command"])))
     head += [*[SYNTHETIC] * tree.synthetic,
              f"scores: {run.found} of {run.found + run.missing}{missing}"]
-    notes = tree.notes + run.notes + environment_notes(tree) + data_notes(tree)
+    notes = tree.notes + run.notes + launch_notes(tree)
     parts = [head, table_text.split("\n"), failure_lines(run.gaps),
              [f"note: {note}" for note in dict.fromkeys(notes)]]
     return "\n\n".join("\n".join(map(printable, lines)) for lines in parts if lines) + "\n"

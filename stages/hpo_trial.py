@@ -3,23 +3,21 @@
     study.json, trials/*/{params,trial}.json -> search -> params.json -> train per split
       -> trial.json
 
-Runs in the model's environment as one array element. There is no server and no lock: trials
-know of each other through their directories, files appear whole, and a point is taken by
-creating a file that only one trial can create.
+Runs in the model's environment as one array element. There is no server and no lock: trials know
+of each other through their directories, files appear whole, and creating a file, which only one
+trial can, takes a point.
 
 Example:
     python3 stages/hpo_trial.py --study gCSI/study.json --train_script baseline_train_improve.py \\
         --input_dir gCSI/ml_data/split_0 --output_dir gCSI/trials/0007
 
-Arguments: --study is study.json of the search; --train_script, NAME_train_improve.py, runs in its
-own folder; --input_dir is ml_data of each split; the name of --output_dir is the trial's number.
+Arguments: --train_script, NAME_train_improve.py, runs in its own folder; --input_dir is ml_data of
+each split; the name of --output_dir is the trial's number.
 
-Files, in --output_dir:
+Files, in --output_dir (docs/files.md has their keys):
     params.json     the parameters; a trial that runs again has the same
     split_{k}/      what the model's train script wrote
-    trial.json      params, val_metric, state (done, failed), reason_kind, reason, seconds,
-                    train_script (its fingerprint, SIZE:CRC32); if done, objective (mean of
-                    objectives, one per split) and scores (means)
+    trial.json      the verdict: done with an objective, or failed and why
 
 Exit code: 0 the trial has an objective; 1 its training failed; 128 + N if signal N killed it; 143
 after a signal; 2 for arguments that make no sense.
@@ -48,18 +46,13 @@ FIRST = "0000"      # it finds out whether the model writes the metric of the st
 
 
 class TrialFailed(Exception):
-    """Why a trial failed, in one sentence; exit_code: the trial's own.
-
-    kind: exit_code (train has said why), no_metric (the model does not write the metric of the
-    study), or nothing that is asked about.
-    """
+    """Why a trial failed, in one sentence. kind: exit_code (train has said why), no_metric (the
+    model does not write the metric of the study), or ''; exit_code: the trial's own."""
 
     def __init__(self, reason, kind="", exit_code=1):
         super().__init__(reason)
         self.kind, self.exit_code = kind, exit_code
 
-
-# ---- the other trials
 
 def read_dict(*path):
     """Returns the dict in a neighbour's file; {} if it is absent, half-written or no dict."""
@@ -71,11 +64,9 @@ def read_dict(*path):
 
 
 def read_history(trials, own, metric):
-    """Returns [(params, value)] of the other trials, by number; value is None while one runs.
-
-    Lower is better: a metric that grows is negated. A failure is nan, also while the trial waits
-    to be repeated; once it is repeated its trial.json is gone, and it runs.
-    """
+    """Returns [(params, value)] of the other trials, by number; a metric that grows is negated.
+    value is None while one runs, nan if it failed, also while it waits to be repeated; once it is
+    repeated its trial.json is gone, and it runs."""
     history, sign = [], 1 if metrics.lower_is_better(metric) else -1
     for name in sorted(set(os.listdir(trials)) - {own}):
         params = read_dict(trials, name, "params.json")
@@ -87,15 +78,11 @@ def read_history(trials, own, metric):
     return history
 
 
-# ---- taking a point
-
 def take_point(directory, study):
     """Returns the trial's parameters: its own of an earlier attempt, else a point that no other
-    trial has taken. Raises ValueError if there is none.
-
-    A point is written down before it is claimed: a trial that was killed in between, or after,
-    finds its point again and claims it, or learns that another trial has it.
-    """
+    trial has taken. Raises ValueError if there is none. A point is written down before it is
+    claimed: a trial that was killed in between, or after, finds its point again and claims it, or
+    learns that another trial has it."""
     trials, own = os.path.split(directory)
     params = read_dict(directory, "params.json")
     history = read_history(trials, own, study.metric)
@@ -121,28 +108,18 @@ def claim(params, trials, own):
             return file.read() == own
 
 
-# ---- training
-
 def train(given, study, params, input_dir):
-    """Runs the train script on one split; returns its output directory. Raises TrialFailed."""
+    """Runs the train script on one split, in its own folder: some models read ./author_data there,
+    as under IMPROVE's launchers. Returns its output directory. Raises TrialFailed; a signal ends
+    the script, then us, without a verdict."""
     output_dir = os.path.join(given.output_dir, os.path.basename(input_dir))
     shutil.rmtree(output_dir, ignore_errors=True)   # files of an earlier attempt would mislead
     os.makedirs(output_dir, exist_ok=True)
     arguments = {"input_dir": input_dir, "output_dir": output_dir,
                  **{name: str(value) for name, value in params.items()},
                  **read_arguments(study.train_args, output_dir)}
-    run_train([sys.executable, given.train_script, *argument_list(arguments, output_dir)])
-    otherwise = used_otherwise(output_dir, arguments)
-    if otherwise:
-        raise TrialFailed(otherwise)
-    return output_dir
-
-
-def run_train(command):
-    """Runs the train script in its own folder: some models read ./author_data there, as under
-    IMPROVE's launchers. Raises TrialFailed; a signal ends the script, then us, without a verdict.
-    """
-    with subprocess.Popen(command, cwd=os.path.dirname(command[1])) as child:
+    command = [sys.executable, given.train_script, *argument_list(arguments, output_dir)]
+    with subprocess.Popen(command, cwd=os.path.dirname(given.train_script)) as child:
         try:
             code = child.wait()
         finally:
@@ -151,6 +128,10 @@ def run_train(command):
         raise TrialFailed(f"exit code {code}", "exit_code")
     if code < 0:
         raise TrialFailed(f"killed by signal {-code}", exit_code=128 - code)
+    otherwise = used_otherwise(output_dir, arguments)
+    if otherwise:
+        raise TrialFailed(otherwise)
+    return output_dir
 
 
 def stop(number, frame):
@@ -159,10 +140,8 @@ def stop(number, frame):
 
 
 def scores_of(directory, name):
-    """Returns the validation scores. Raises TrialFailed without the metric `name`, or FileError.
-
-    A metric of regression that the model does not write, such as mae, is made of its predictions.
-    """
+    """Returns the validation scores; a metric `name` of regression that the model does not write,
+    such as mae, is made of its predictions. Raises TrialFailed without it, or FileError."""
     scores = read_scores(os.path.join(directory, "val_scores.json"))[0]
     path = os.path.join(directory, "val_y_data_predicted.csv")
     is_regression = name in metrics.METRICS and set(scores) & set(metrics.METRICS)
@@ -179,17 +158,13 @@ def scores_of(directory, name):
 
 def refuse_known_failure(directory, script):
     """Raises TrialFailed if the first trial has found that the model does not write the metric.
-
-    script: fingerprint of the train script, which may have been mended since.
-    """
+    script: fingerprint of the train script, which may have been mended since."""
     trials, own = os.path.split(directory)
     first = read_dict(trials, FIRST, "trial.json")
     known = first.get("reason_kind"), first.get("train_script")
     if own != FIRST and known == ("no_metric", script):
         raise TrialFailed(str(first.get("reason")), "no_metric")
 
-
-# ---- the verdict
 
 def run_trial(given, study):
     """Runs the trial and writes its trial.json; returns its exit code."""

@@ -23,8 +23,7 @@ from core.improve_files import (has_finite_score, read_benchmark_responses, read
                                 read_responses, read_scores)
 from core.rules import split_file_path
 from core.text import as_text, csv_text, plural
-from stages.report.failures import UNDEFINED
-from stages.report.run import Run
+from stages.report.run import UNDEFINED, Run
 from stages.stats.naive import beside_naive, fit
 
 DIGITS = 6                  # of the correlation within a drug

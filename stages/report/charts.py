@@ -6,10 +6,6 @@
     panels      plots of points and curves: learning curves, true against predicted
     strips      numbers for each name with their median: splits, drugs, ranks of models
 
-Examples:
-    heatmap("Mean r2", {("gCSI", "CCLE"): (0.1, "3 splits")}, ends=(0, 1))
-    strips("r2 of every split", [Strip("gCSI", [0.78, 0.75, 0.79], "CCLE")], "r2")
-
 The first line of a title is bold; further ones say what the marks are. Colors are attributes, made
 for white paper; in a page its style sheet overrides them by class, so that figures are dark in a
 dark page. Lengths are CSS pixels. The text is ASCII. Missing numbers (None, nan, infinite) are left
@@ -46,8 +42,6 @@ NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 DASHED = 'stroke-dasharray="5 5"'
 
 
-# ---- numbers
-
 def usable(value):
     """Whether a value is a number that can be drawn: not None, nan, infinite or absurd."""
     return isinstance(value, (int, float)) and abs(value) <= 1e100
@@ -56,9 +50,8 @@ def usable(value):
 def number(value, decimals=None, form="#.3g"):
     """Returns a number's text with a minus sign instead of a hyphen; a dash without a number.
 
-    Three significant digits, such as 0.780, 12.3k, 4.00e-7, or as `form` says: .6g of a tick is
-    128, 1k, 0.05. decimals: how many there are instead, so that the numbers of a table or figure
-    have as many.
+    Three digits, such as 0.780, 12.3k, 4.00e-7, or as `form` says (.6g of a tick: 128, 1k, 0.05);
+    or so many decimals, as other numbers of the table or figure have.
     """
     if not usable(value):
         return "\u2013"
@@ -74,21 +67,17 @@ def number(value, decimals=None, form="#.3g"):
 
 
 def decimals(values):
-    """Returns how many decimals give most of the values three significant digits; None if they
-    need k, M or exponents."""
+    """Returns how many decimals give most values three digits; None if they need k or exponents."""
     sizes = sorted(abs(value) for value in values if usable(value) and value)
     if not sizes or sizes[-1] >= 999.5 or quantile(sizes, 0.75) < 1e-4:
         return None
     return max(0, 2 - math.floor(math.log10(quantile(sizes, 0.75))))
 
 
-# ---- the axis
-
 class Axis:
-    """Numbers along a length: `at(value)` is the coordinate of a value."""
+    """Numbers along a length: `at(value)` is the coordinate of a value. values: what it reaches."""
 
     def __init__(self, values, start, end, log=False):
-        """values: what the axis reaches; log: whether it is logarithmic."""
         self.start, self.end, self.log = start, end, log
         self.scaled = math.log10 if log else float
         kept = [self.scaled(value) for value in values if self.holds(value)] or [0.0, 1.0]
@@ -121,8 +110,6 @@ def round_numbers(low, high, most):
     return [float(f"{at * step:.12g}") for at in range(first, last + 1)]
 
 
-# ---- elements
-
 def escape(text):
     """Returns a text for XML content and attributes, in ASCII."""
     text = html.escape(NOT_XML.sub("\ufffd", str(text)))
@@ -136,8 +123,7 @@ def wrap(text, width, size=SMALL, most=2):
 
 
 def label(text, x, y, anchor="start", width=1e4, size=SMALL, ink="ink", style=""):
-    """Returns a text around height y, in at most two lines of at most `width`. ink: ink, soft, or a
-    color."""
+    """Returns a text around height y in at most two lines. ink: a name of PAINT, or a color."""
     lines = wrap(text, width, size)
     top = y + 0.36 * size - (len(lines) - 1) * LINE / 2
     kind = ink if ink in PAINT else "cell"
@@ -152,7 +138,7 @@ def rule(x1, y1, x2, y2, ink="grid", style=""):
             f'stroke="{PAINT[ink]}" {style}/>')
 
 
-def rect(x, y, width, height, style='fill="currentColor"'):
+def rect(x, y, width, height, style):
     return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" {style}/>'
 
 
@@ -167,7 +153,6 @@ def dots(points, size, style=""):
 
 
 def series(index, content):
-    """Returns content in the color of a series."""
     index %= len(COLORS)
     return f'<g color="{COLORS[index]}" class="s{index}">{content}</g>'
 
@@ -198,7 +183,6 @@ def head(title, names=()):
 
 
 def document(title, body, height, width=WIDTH):
-    """Returns the whole figure."""
     return ('<svg xmlns="http://www.w3.org/2000/svg" role="img" class="figure" '
             f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" '
             f'style="max-width:100%;min-width:{width - SHRINKS:.0f}px;height:auto" '
@@ -208,7 +192,7 @@ def document(title, body, height, width=WIDTH):
 
 
 def x_axis(axis, top, bottom, text):
-    """Returns grid lines, ticks that do not touch, the axis' name."""
+    """Returns grid lines, numbers that do not touch, the axis' name."""
     body, free = [rule(axis.start, bottom, axis.end, bottom, "soft")], 0
     for value in axis.ticks:
         x, shown = axis.at(value), number(value, form=".6g")
@@ -221,16 +205,7 @@ def x_axis(axis, top, bottom, text):
 
 
 def names_width(names):
-    """Returns the room at the left that names take."""
     return 2 * GAP + min(NAMES, 0.7 * SMALL * max(map(len, names), default=0))
-
-
-# ---- heatmap
-
-def color_of(value, worst, best, stops):
-    """Returns the color of a number, as six hexadecimal digits."""
-    place = max(0.0, (value - worst) / (best - worst or 1))
-    return stops[int(min(place * len(stops), len(stops) - 1))]
 
 
 def even_ends(values):
@@ -240,12 +215,11 @@ def even_ends(values):
 
 
 def heatmap(title, cells, key, ends, stops=GOOD, sides="source \u2193  target \u2192"):
-    """cells: {(row, column): (number, smaller text below it)} in order; darker is better.
-
-    key: what the colors mean; ends: (worst, best) number; stops: GOOD, or EITHER if two things are
-    compared. A study on itself is framed.
-    """
+    """cells: {(row, column): (number, smaller text below it)} in order; darker is better, a study
+    on itself is framed. key: what the colors mean; ends: (worst, best) number; stops: GOOD, or
+    EITHER if two things are compared."""
     rows, columns = map(dict.fromkeys, zip(*cells))
+    worst, best = ends
     left, digits = names_width(rows), decimals([value for value, _ in cells.values()])
     body, y = head(f"{title}\n{sides}")
     xs = {name: left + CELL * at for at, name in enumerate(columns)}
@@ -255,7 +229,8 @@ def heatmap(title, cells, key, ends, stops=GOOD, sides="source \u2193  target \u
     for (row, column), (value, text) in cells.items():
         x, y, ink, paint = xs[column], ys[row], "soft", 'fill="none"'
         if usable(value):
-            color = color_of(value, *ends, stops)
+            place = max(0.0, (value - worst) / (best - worst or 1))
+            color = stops[int(min(place * len(stops), len(stops) - 1))]
             ink, paint = "#fff" if sum(bytes.fromhex(color)) < DARK else "#000", f'fill="#{color}"'
         if row == column:
             paint += f' stroke="{PAINT["ink"]}" stroke-width="2" class="ink-line"'
@@ -268,8 +243,6 @@ def heatmap(title, cells, key, ends, stops=GOOD, sides="source \u2193  target \u
     body.append(label(f"{text}; {key}", left, y + 26, width=WIDTH - left, ink="soft"))
     return document(title, body, y + 50, max(WIDTH, left + CELL * len(columns) + GAP))
 
-
-# ---- panels
 
 class Series(NamedTuple):
     """What is drawn in one color. All but the name are lists of (x, y)."""
@@ -318,7 +291,6 @@ def corners(plot):
 
 
 def _marks(entry, over, up):
-    """Returns the marks of a Series. over, up: the x and the y axis."""
     def placed(points):
         return [(over.at(x), up.at(y)) for x, y in points if over.holds(x) and up.holds(y)]
 
@@ -333,36 +305,25 @@ def _marks(entry, over, up):
             + line(entry.line) + line(entry.dashed, 2, DASHED))
 
 
-# ---- strips
-
-class Strip(NamedTuple):
-    """One row of `strips`; rows of the same `series` share color and legend entry."""
-    name: str
-    values: list
-    series: str
-
-
 def strips(title, rows, x_label):
-    """Each Strip's values as points (of many: every n-th of the sorted ones) on the line from the
-    smallest to the largest, with their median.
-
-    A name that repeats the one above is shown once; 0 is marked.
-    """
-    kinds, marks, shown = list(dict.fromkeys(row.series for row in rows)), [], None
+    """rows: (name, values, series): values as points (of many: every n-th of the sorted ones) on
+    the line from the smallest to the largest, with their median. A name that repeats the one above
+    is shown once; a series has a color and a place in the legend; 0 is marked."""
+    names, samples, kinds = zip(*rows)
+    kinds, marks, shown = list(dict.fromkeys(kinds)), [], None
     body, top = head(title, kinds)
-    left, y = names_width([row.name for row in rows]), top
-    axis = Axis([value for row in rows for value in row.values], left, WIDTH - 3 * GAP)
-    for row in rows:
-        if row.name != shown:
-            marks += [rule(GAP, y, axis.end, y),
-                      label(row.name, left - 8, y + LINE, "end", left - GAP)]
-            y, shown = y + LINE, row.name
-        found = sorted(axis.at(value) for value in row.values if usable(value))
+    left, y = names_width(names), top
+    axis = Axis(sum(samples, []), left, WIDTH - 3 * GAP)
+    for name, values, kind in rows:
+        if name != shown:
+            marks += [rule(GAP, y, axis.end, y), label(name, left - 8, y + LINE, "end", left - GAP)]
+            y, shown = y + LINE, name
+        found = sorted(axis.at(value) for value in values if usable(value))
         if found:
             points = enumerate(found[::len(found) // MANY + 1])
             drawn = dots([(x, y + at * 2 % 7 - 3) for at, x in points], 4.5, 'opacity="0.6"')
             middle = quantile(found, 0.5)
-            marks += [series(kinds.index(row.series), drawn + path(
+            marks += [series(kinds.index(kind), drawn + path(
                           f"M{found[0]:.1f} {y:.1f}H{found[-1]:.1f}", 1)),
                       rule(middle, y - 7, middle, y + 7, "ink", 'stroke-width="2"')]
         y += LINE

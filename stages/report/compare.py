@@ -1,14 +1,10 @@
 """compare: the page of a comparison of runs, compare.html.
 
     Runs, Comparisons (collect/compare.py) -> figures, tables -> page
-
-Examples:
-    page, figures = report(runs, comparisons, shown, ["lgbm is better than uno ...", "Average ..."])
-    figures["compare_ranks.svg"]                # also beside the page
 """
 from core.metrics import lower_is_better
 from stages.report import charts, page as parts
-from stages.report.charts import Strip, number
+from stages.report.charts import number
 from stages.report.run import Figures
 from stages.stats.significance import groups
 
@@ -37,7 +33,7 @@ def report(runs, comparisons, shown, said):
         parts.section("Differences", parts.figures(*difference_maps(shown, figures)), couples),
         parts.section("Average ranks", parts.figures(rank_diagram(shown, figures), ranks))]
     return parts.page(f"Comparison of {', '.join(run.label for run in runs)}",
-                      [(run.label, run.out) for run in runs], sections, said[0],
+                      {run.label: run.out for run in runs}, sections, said[0],
                       parts.SYNTHETIC * synthetic), figures
 
 
@@ -66,8 +62,7 @@ def rank_diagram(shown, figures):
     2006): models by average rank, then a line for each group of models that do not differ."""
     ranks = shown.ranks
     alike = groups(ranks, [(it.model_a, it.model_b) for it in shown.couples if it.better])
-    strips = [Strip(name, [ranks[name]], "average rank") for name in sorted(ranks, key=ranks.get)]
-    strips += [Strip("", list(map(ranks.get, group)), "none is better than another")
-               for group in alike]
+    strips = [(name, [ranks[name]], "average rank") for name in sorted(ranks, key=ranks.get)]
+    strips += [("", list(map(ranks.get, group)), "none is better than another") for group in alike]
     return figures.add("compare_ranks.svg", charts.strips, f"Average ranks by {shown.metric}",
                        strips, "average rank, 1 is best", csv="compare_models.csv")

@@ -1,66 +1,70 @@
 """csa: the page of a cross-study analysis.
 
     rows of scores -> mean, std, G, Ga, Gna -> figures and tables -> OUT/report.html
+    rows of strata.csv and coverage.csv -> what the scores owe to drugs and cell lines seen in
+      training: a sentence, heatmaps
 
-Examples:
-    page, figures = report(run, rows, scores, studies, naive, strata, coverage, clouds)
-    figures["csa_r2.svg"]                       # also in OUT/scores
-
-Figures: csa_{met}, csa_{met}_splits, csa_true_predicted_SOURCE; those of naive.py and overlap.py.
-G, Ga and Gna are those of Partin et al., arXiv 2503.14356; see stats/generalization.py.
+Figures: csa_{met}, csa_{met}_splits, csa_true_predicted_SOURCE, csa_strata, csa_coverage; those of
+naive.py. G, Ga and Gna are those of Partin et al., arXiv 2503.14356; see stats/generalization.py.
+Numbers of strata are medians over results, since a stratum of a few rows may have any r2.
 """
+import math
+import statistics
 from itertools import groupby, product
 
 from core.metrics import direction
-from stages.report import charts, naive as naive_report, overlap, page as parts
-from stages.report.charts import Series, Strip, number
+from stages.report import charts, naive as naive_report, page as parts
+from stages.report.charts import Series, number, usable
 from stages.report.run import NOTHING, Figures, whole_page
-from stages.stats.generalization import densed_rows, generalization_rows, mean, std
+from stages.stats.generalization import densed_rows, generalization_rows, is_within, mean, std
 
 WORDS = ("r2: 1 is perfect, 0 is as good as the mean of the test set, below 0 is worse than that. "
          "pcc, scc: Pearson's and Spearman's correlation of truth and prediction. mae, rmse, mse: "
          "mean absolute error, root and mean of the squared error.")
 WHERE = {"within": "within a study", "cross": "across studies"}
-OVERLAP = ("The splits of a study share most of their training rows, so that the standard "
-           "deviation (ddof 1) over splits understates how much new data would change a score.")
+SPREAD = ("The splits of a study share most of their training rows, so that the standard "
+          "deviation (ddof 1) over splits understates how much new data would change a score.")
 SAMPLE = ("One split of each pair. Of many rows an even sample is drawn; n, r2 and pcc are of "
           "all rows.")
+# drug, cell line
+STRATA = {("seen", "seen"): "both seen", ("seen", "unseen"): "cell line unseen",
+          ("unseen", "seen"): "drug unseen", ("unseen", "unseen"): "neither seen"}
+SEEN = ("A row is seen if its drug or its cell line was in the training set of that source and "
+        "split. The baseline (mean effects) knows nothing of an unseen drug or cell line but the "
+        "mean of all.")
 
 
 def report(run, rows, scores, studies, naive, strata, coverage, clouds):
     """Returns (page, {file name: SVG}). rows: of collect.csa.SCORES_HEADER; scores: {metric:
     {(source, target): values of the splits}}; studies: (sources, targets); naive: [(task, record)]
-    of collect/naive.py; strata: dicts of strata.csv's columns; coverage: rows of coverage.csv;
-    clouds: collect.csa.Clouds.
-    """
+    of collect/scores.py; strata: dicts of strata.csv's columns; coverage: rows of coverage.csv;
+    clouds: collect.csa.Clouds."""
     figures, title = Figures(run.tree.synthetic), f"Cross-study analysis of {run.model}"
     metrics = sorted(filter(scores.get, scores), key=lambda met: met != "r2")
     if not metrics:
         return whole_page(run, title, "There are no scores yet.",
                           [parts.section("Scores", NOTHING)], figures)
-    met, groups = metrics[0], scores[metrics[0]]
+    met, pooled = metrics[0], densed_rows(rows, "")
     first, *others = [table_of_scores(met, scores[met], studies, figures) for met in metrics]
+    table = parts.table(
+        ["metric", "tested", "mean", "std"],
+        [[name, WHERE[kind], *pair] for name, *pair, kind, _ in pooled],
+        "Mean and standard deviation over all splits of all pairs of source and target.",
+        "scores/densed_csa_table.csv")
     sections = [
         parts.section(f"{met} of every source and target", WORDS, parts.figures(
-            first, generalization(met, groups, studies))),
-        parts.section("Spread over splits and drugs", OVERLAP, parts.figures(
-            spread(met, groups, figures), naive_report.drug_figure(naive, figures))),
-        cloud_section(clouds, figures), naive_report.section(naive, figures),
-        overlap.section(strata, coverage, figures),
-        parts.section("All metrics", pooled_table(rows), parts.figures(*others))]
-    said = " and ".join(f"{number(row[1])} {WHERE[row[3]]}" for row in densed_rows(rows, "")
-                        if row[0] == met)
-    lead = f"{run.model} has a mean {met} of {said}. {overlap.sentence(strata)}"
+            first, generalization(met, scores[met], studies))),
+        spread_section(met, scores[met], naive, figures), cloud_section(clouds, figures),
+        naive_report.section(naive, figures), overlap_section(strata, coverage, figures),
+        parts.section("All metrics", table, parts.figures(*others))]
+    said = " and ".join(f"{number(row[1])} {WHERE[row[3]]}" for row in pooled if row[0] == met)
+    lead = f"{run.model} has a mean {met} of {said}. {overlap_sentence(strata)}"
     return whole_page(run, title, lead, sections, figures)
 
 
-# ---- parts of a metric
-
 def table_of_scores(met, groups, studies, figures):
-    """Returns the mean and standard deviation of a metric over splits as a heatmap.
-
-    groups, here and below: {(source, target): values of the splits}.
-    """
+    """Returns the mean and standard deviation of a metric over splits as a heatmap. groups:
+    {(source, target): values of the splits}."""
     means, cells, better = list(map(mean, groups.values())), {}, direction(met)
     digits, most = charts.decimals(means), max(map(len, groups.values()))
     for pair in product(*studies):
@@ -78,7 +82,6 @@ def table_of_scores(met, groups, studies, figures):
 
 
 def generalization(met, groups, studies):
-    """Returns a table of each source's own study against the others."""
     found = {row[1:3]: row[4] for row in generalization_rows(met, groups, studies, "")}
     measures = "G", "Ga", "Gna"
     return parts.table(
@@ -89,37 +92,77 @@ def generalization(met, groups, studies):
         "scores/generalization.csv")
 
 
-def spread(met, groups, figures):
-    """Returns the scores of each split."""
-    return figures.add(
+def spread_section(met, groups, naive, figures):
+    """Returns the scores of each split, and the correlation within each drug."""
+    drawn = figures.add(
         f"csa_{met}_splits.svg", charts.strips,
         f"{met} of every split\npoints: splits; line: median",
-        [Strip(source, values, target) for (source, target), values in sorted(groups.items())],
-        met, csv=f"{met}_scores.csv", caption="Left: trained on; colors: tested on.")
+        [(source, values, target) for (source, target), values in sorted(groups.items())], met,
+        csv=f"{met}_scores.csv", caption="Left: trained on; colors: tested on.")
+    return parts.section("Spread over splits and drugs", SPREAD, parts.figures(
+        drawn, naive_report.drug_figure(naive, figures)))
 
 
 def cloud_section(clouds, figures):
     """Returns true against predicted responses of every source and target, '' without any."""
-    drawn = [figures.add(f"csa_true_predicted_{source}.svg", charts.panels,
-                         f"Trained on {source}, tested on", list(map(cloud_panel, own)),
-                         "true response", "predicted", across=3)
-             for source, own in groupby(clouds, lambda cloud: cloud.task.source)]
+    drawn = []
+    for source, own in groupby(clouds, lambda cloud: cloud.task.source):
+        plots = []
+        for task, true, pred, rows, scores in own:
+            ends = min(true), max(true)
+            r2, pcc = (number(scores.get(met), 2) for met in ("r2", "pcc"))
+            plots.append(charts.Panel(
+                f"{task.target}\nn {number(rows)}, split {task.split}\nr2 {r2} pcc {pcc}",
+                [Series("rows", list(zip(true, pred))),
+                 Series("prediction equals truth", dashed=list(zip(ends, ends)))]))
+        drawn.append(figures.add(
+            f"csa_true_predicted_{source}.svg", charts.panels, f"Trained on {source}, tested on",
+            plots, "true response", "predicted", across=3))
     return parts.section("True against predicted", SAMPLE, parts.figures(*drawn)) if drawn else ""
 
 
-def cloud_panel(cloud):
-    ends = min(cloud.true), max(cloud.true)
-    r2, pcc = (number(cloud.scores.get(met), 2) for met in ("r2", "pcc"))
-    return charts.Panel(
-        f"{cloud.task.target}\nn {number(cloud.rows)}, split {cloud.task.split}\nr2 {r2} pcc {pcc}",
-        [Series("rows", list(zip(cloud.true, cloud.pred))),
-         Series("prediction equals truth", dashed=list(zip(ends, ends)))])
+def of_other_studies(strata):
+    return [row for row in strata if not is_within(row["src"], row["trg"])]
 
 
-def pooled_table(rows):
-    """Returns the mean and standard deviation of all metrics within and across studies."""
-    return parts.table(
-        ["metric", "tested", "mean", "std"],
-        [[met, WHERE[kind], *pair] for met, *pair, kind, _ in densed_rows(rows, "")],
-        "Mean and standard deviation over all splits of all pairs of source and target.",
-        "scores/densed_csa_table.csv")
+def medians(rows):
+    """Returns {name of STRATA: [r2, that of the baseline]}, medians over rows of strata.csv, nan
+    without any."""
+    found = {}
+    for kind, name in STRATA.items():
+        own = [row for row in rows if (row["drug"], row["cell_line"]) == kind]
+        found[name] = [statistics.median([row[column] for row in own if usable(row[column])]
+                                         or [math.nan]) for column in ("r2", "naive_r2")]
+    return found
+
+
+def overlap_sentence(strata):
+    """Returns what the top of the page says of rows of other studies; '' without strata."""
+    rows = of_other_studies(strata)
+    found = "; ".join(f"{name} {number(r2, 2)} ({number(baseline, 2)})"
+                      for name, (r2, baseline) in medians(rows).items())
+    return ("Median r2 on other studies, grouped by what the training rows contained (in brackets: "
+            f"the mean-effects predictor): {found}.") if rows else ""
+
+
+def overlap_section(strata, coverage, figures):
+    """Returns the strata of each source on the other studies beside the baseline, and the shares of
+    each target's drugs and cell lines that the source has; '' without data."""
+    rows, cells, drawn = of_other_studies(strata), {}, []
+    for source in sorted({row["src"] for row in rows}):
+        for name, (r2, baseline) in medians([row for row in rows if row["src"] == source]).items():
+            cells[source, name] = r2, f"baseline {number(baseline, 2)}"
+    if cells:
+        drawn.append(figures.add(
+            "csa_strata.svg", charts.heatmap, "r2 on other studies, by what was seen in training",
+            cells, "higher is better", (0, 1), sides="source \u2193  rows of other studies \u2192",
+            csv="strata.csv", caption="Median over targets and splits; below, that of the "
+            "baseline. A dash: too few rows."))
+    if coverage:
+        cells = {row[:2]: (row[2], f"cells {number(row[3], 2)}") for row in coverage}
+        drawn.append(figures.add(
+            "csa_coverage.svg", charts.heatmap, "Share of the target's drugs in the source", cells,
+            "1 is all of them", (0, 1), csv="coverage.csv",
+            caption="Whole studies. Below, the share of its cell lines."))
+    return parts.section("What the scores owe to overlap", SEEN,
+                         parts.figures(*drawn)) if drawn else ""

@@ -1,10 +1,6 @@
 """hpo: the page of a hyperparameter optimization.
 
     trials, studies -> best values, figures and tables -> OUT/report.html
-
-Examples:
-    page, figures = report(run, trials, studies, steps)
-    figures["hpo_best_so_far.svg"]              # also in OUT/scores
 """
 from core.metrics import direction
 from stages.report import charts, page as parts
@@ -17,11 +13,8 @@ OVERVIEW = ("source", "trials", "failed", "validation", "defaults", "best", "tri
 
 
 def report(run, trials, studies, steps):
-    """Returns (page, {file name: SVG}).
-
-    run: report.run.Run; trials: Trials by source and number; studies: {source: Study};
-    steps: [(what it does, command)] that use the best values.
-    """
+    """Returns (page, {file name: SVG}). run: report.run.Run; trials: Trials by source and number;
+    studies: {source: Study}; steps: [(what it does, command)] that use the best values."""
     figures, rows = Figures(run.tree.synthetic), overview(trials, studies)
     table = parts.table(OVERVIEW, rows, (
         "Best objective of each study beside that of the default values, \u00b1 standard deviation "
@@ -71,10 +64,7 @@ def noisy(trial):
     return parts.Cell(number(trial.objective, digits) + noise, trial.objective)
 
 
-# ---- figures
-
 def best_figure(trials, figures):
-    """Returns the best objective so far against trials."""
     metric = trials[0].metric
     series = [Series(source, [(trial.number, trial.objective) for trial in own],
                      line=[(trial.number + step, trial.best) for trial in own for step in (0, 1)])

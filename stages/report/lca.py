@@ -1,10 +1,6 @@
 """lca: the page of a learning-curve analysis.
 
     curves -> what doubling the data buys, figures and tables -> OUT/report.html
-
-Examples:
-    page, figures = report(run, curves, naive)
-    figures["learning_curve_mae.svg"]           # also in OUT/scores
 """
 from core.metrics import direction
 from stages.report import charts, naive as naive_report, page as parts
@@ -30,23 +26,44 @@ HEADER = ["source", "rows", "fitted", *(f"at {times} times (80 % band)" for time
 
 def report(run, curves, naive):
     """Returns (page, {file name: SVG}). run: report.run.Run; curves: Curves in the order of metrics
-    and sources; naive: [(task, record)] of collect/naive.py."""
-    figures = Figures(run.tree.synthetic)
-    sections = [curve_section(curves, figures), naive_report.section(naive, figures, True)]
-    return whole_page(run, f"Learning curves of {run.model}", lead(curves, run.model), sections,
+    and sources; naive: [(task, record)] of collect/scores.py."""
+    figures, shown = Figures(run.tree.synthetic), main_curves(curves)
+    table = parts.table(HEADER, [[curve.source, *fit_cells(curve.fit)] for curve in shown],
+                        GAINS, "scores/learning_curve_fit.csv")
+    notes = parts.items([f"{curve.source}: {curve.fit.warning}" for curve in shown
+                         if curve.fit.warning])
+    drawn = []
+    for metric in dict.fromkeys(curve.metric for curve in shown + curves):
+        better = direction(metric)
+        note = "; line, shaded: fitted law and 80 % band; dashed: beyond the data"
+        drawn.append(figures.add(
+            f"learning_curve_{metric}.svg", charts.panels, f"Learning curve: {metric}\n"
+            "points: splits; large: median" + note * (better == "lower"),
+            [Panel("", [series(curve) for curve in curves if curve.metric == metric], log=True)],
+            "training set size (rows)", f"test {metric}", better == "lower",
+            csv="learning_curve.csv",
+            caption=f"{better.capitalize()} is better." if better else ""))
+    sections = [parts.section("Learning curves", table, notes, LAW * bool(shown),
+                              parts.figures(*drawn) or NOTHING),
+                naive_report.section(naive, figures, True)]
+    return whole_page(run, f"Learning curves of {run.model}", lead(shown, run.model), sections,
                       figures)
 
 
-def lead(curves, model):
-    """Returns what twice the data would give, and how far to trust that."""
-    usable = [curve for curve in main_curves(curves) if curve.fit.usable]
-    if not usable:
+def lead(shown, model):
+    """Returns what twice the data would give, and how far to trust that. shown: main_curves."""
+    gains = []
+    for source, metric, _, fit in shown:
+        if fit.usable:
+            high, low = (number(100 * (1 - end / fit.predicted_full), 0)
+                         for end in band(fit, 2 * fit.full_size, 0.8))
+            gains.append(f"{number(fit.gain_percent)} % [{low} to {high}] ({source}; back-test "
+                         f"{number(fit.backtest_error_percent)} %)")
+    if not gains:
         return ("No learning curve could be fitted: there are too few sizes, or the error does not "
                 "fall.")
-    gains = "; ".join(f"{gain(curve.fit)} ({curve.source}; back-test "
-                      f"{number(curve.fit.backtest_error_percent)} %)" for curve in usable)
-    return (f"With twice the rows of the largest size, the {usable[0].metric} of {model} would "
-            f"fall by {gains}, according to the fitted law; 80 % bands in brackets.")
+    return (f"With twice the rows of the largest size, the {metric} of {model} would fall by "
+            f"{'; '.join(gains)}, according to the fitted law; 80 % bands in brackets.")
 
 
 def main_curves(curves):
@@ -56,29 +73,8 @@ def main_curves(curves):
         curve for curve in fitted if curve.metric == fitted[0].metric]
 
 
-def gain(fit):
-    """Returns what twice the rows take off the error, with the 80 % band of that."""
-    high, low = (number(100 * (1 - end / fit.predicted_full), 0)
-                 for end in band(fit, 2 * fit.full_size, 0.8))
-    return f"{number(fit.gain_percent)} % [{low} to {high}]"
-
-
-# ---- sections
-
-def curve_section(curves, figures):
-    """Returns what the fits say in the main metric, and the curves of all metrics."""
-    shown = main_curves(curves)
-    table = parts.table(HEADER, [[curve.source, *fit_cells(curve.fit)] for curve in shown],
-                        GAINS, "scores/learning_curve_fit.csv")
-    notes = parts.items([f"{curve.source}: {curve.fit.warning}" for curve in shown
-                         if curve.fit.warning])
-    drawn = [figure(metric, curves, figures)
-             for metric in dict.fromkeys(curve.metric for curve in shown + curves)]
-    return parts.section("Learning curves", table, notes, LAW * bool(shown),
-                         parts.figures(*drawn) or NOTHING)
-
-
 def fit_cells(fit):
+    """Returns the cells of HEADER after the source."""
     if not fit.usable:
         return [fit.full_size] + [None] * (len(HEADER) - 2)
     sizes = [times * fit.full_size for times in TIMES]
@@ -94,22 +90,7 @@ def limits(low, high):
     return f"{number(low)} to {number(high)}"
 
 
-# ---- figures
-
-def figure(metric, curves, figures):
-    """Returns the learning curves of all sources in a metric."""
-    better = direction(metric)
-    note = "; line, shaded: fitted law and 80 % band; dashed: beyond the data"
-    return figures.add(
-        f"learning_curve_{metric}.svg", charts.panels,
-        f"Learning curve: {metric}\npoints: splits; large: median" + note * (better == "lower"),
-        [Panel("", [series(curve) for curve in curves if curve.metric == metric], log=True)],
-        "training set size (rows)", f"test {metric}", better == "lower", csv="learning_curve.csv",
-        caption=f"{better.capitalize()} is better." if better else "")
-
-
 def series(curve):
-    """Returns one source's points, medians and fit."""
     fit, medians = curve.fit, list(medians_of(cleaned(curve.sizes)).items())
     points = [(size, value) for size, by_split in curve.sizes.items()
               for value in by_split.values()]

@@ -1,12 +1,12 @@
 """naive: the part of a page that sets a model beside the mean-effects predictor.
 
-    [(infer task, its record of collect/naive.py)] -> a figure of both, a table, the correlation
+    [(infer task, its record of collect/scores.py)] -> a figure of both, a table, the correlation
       within each drug
 
 The predictor knows only the mean response of each drug and of each cell line.
 """
 from stages.report import charts, page as parts
-from stages.report.charts import Strip, number, usable
+from stages.report.charts import number, usable
 from stages.stats.generalization import mean
 
 WORDS = ("The baseline is the mean-effects predictor: global mean + drug effect + cell-line "
@@ -24,15 +24,25 @@ COLUMNS = {"r2": "model r2", "naive_r2": "baseline r2", "norm_r2": "normalised r
 
 def section(naive, figures, is_curve=False):
     """Returns the section, '' without any. is_curve: of sizes instead of targets, a table alone."""
-    rows = mean_rows(naive)
-    if rows:
-        header = ["source", "rows" if is_curve else "target", "difference", *COLUMNS.values()]
-        table = parts.table(header, rows, "Means over splits. Difference: model r2 minus baseline "
-                            "r2. The last is the median over drugs of a split.",
-                            "scores/naive_scores.csv")
-        return parts.section("Beside a naive baseline", WORDS, NORMALISED,
-                             "" if is_curve else differences(rows, figures), table)
-    return ""
+    rows, cells = [], {}
+    for pair, records in by_pair(naive).items():
+        means = [mean(list(filter(usable, (record["scores"][name] for record in records))))
+                 for name in COLUMNS]
+        difference = means[0] - means[1]
+        rows.append([*pair, difference, *means])
+        cells[pair] = difference, f"{number(means[0], 2)} vs {number(means[1], 2)}"
+    if not rows:
+        return ""
+    drawn = "" if is_curve else figures.add(
+        "naive_difference.svg", charts.heatmap, "r2 of the model minus r2 of the baseline", cells,
+        "blue: model better; orange: baseline better", charts.even_ends([row[2] for row in rows]),
+        charts.EITHER, csv="naive_scores.csv",
+        caption="Difference of the means over splits; below it, model vs baseline.")
+    table = parts.table(
+        ["source", "rows" if is_curve else "target", "difference", *COLUMNS.values()], rows,
+        "Means over splits. Difference: model r2 minus baseline r2. The last is the median over "
+        "drugs of a split.", "scores/naive_scores.csv")
+    return parts.section("Beside a naive baseline", WORDS, NORMALISED, drawn, table)
 
 
 def by_pair(naive):
@@ -44,33 +54,11 @@ def by_pair(naive):
     return found
 
 
-def mean_rows(naive):
-    """Returns [source, target or size, difference of r2, means over splits of COLUMNS]."""
-    rows = []
-    for key, records in by_pair(naive).items():
-        means = [mean(list(filter(usable, (record["scores"][name] for record in records))))
-                 for name in COLUMNS]
-        rows.append([*key, means[0] - means[1], *means])
-    return rows
-
-
-def differences(rows, figures):
-    """Returns the difference of the two, and both below it, for each source and target."""
-    cells = {(row[0], row[1]): (row[2], f"{number(row[3], 2)} vs {number(row[4], 2)}")
-             for row in rows}
-    return figures.add(
-        "naive_difference.svg", charts.heatmap, "r2 of the model minus r2 of the baseline", cells,
-        "blue: model better; orange: baseline better", charts.even_ends([row[2] for row in rows]),
-        charts.EITHER, csv="naive_scores.csv",
-        caption="Difference of the means over splits; below it, model vs baseline.")
-
-
 def drug_figure(naive, figures):
     """Returns the correlation within each drug; '' without any."""
-    strips = [Strip(source, [pcc for record in records for _, pcc in record["drugs"].values()],
-                    target)
+    strips = [(source, [pcc for record in records for _, pcc in record["drugs"].values()], target)
               for (source, target), records in by_pair(naive).items()]
-    if not any(strip.values for strip in strips):
+    if not any(values for _, values, _ in strips):
         return ""
     return figures.add(
         "per_drug.svg", charts.strips,

@@ -2,15 +2,10 @@
 
     texts, tables, figures (SVG) -> sections -> page
 
-Examples:
-    rows = table(["source", "r2"], [["gCSI", 0.763]], "Mean over splits", "scores/r2_scores.csv")
-    text = page("CSA of baseline", [("model", "baseline")], [section("Scores", rows)])
-
 report/run.py has the parts that all workflows share, report/csa.py and its like the others. A text
 is escaped unless it is Html. The page is XML as well as HTML, in ASCII; it asks for nothing, not
 even an icon. Its script sorts and filters tables; without it the page reads the same.
 """
-import re
 from urllib.parse import quote
 
 from stages.report import charts
@@ -18,9 +13,6 @@ from stages.report import charts
 STAMP = "synthetic demo data"       # on every figure of such a run
 SYNTHETIC = ("SYNTHETIC DEMO DATA: made by a random generator; no number here says anything "
              "about a real drug or cell line.")
-HEAD = """<meta charset="utf-8"/>
-<meta name="viewport" content="width=device-width, initial-scale=1"/>
-<link rel="icon" href="data:,"/>"""
 STYLE = """
 :root{color-scheme:light dark;--ink:#1a1a1a;--soft:#595959;--grid:#d4d4d4;--paper:#fff;
 --shade:#f4f5f7;--link:#00558a;--mark:#b34700}
@@ -34,7 +26,6 @@ body{margin:0 auto;padding:1rem;max-width:66rem;background:var(--paper);color:va
 font:1rem/1.5 FONTS;overflow-wrap:anywhere}
 h1{font-size:1.6rem;line-height:1.25;margin:.5rem 0}
 h2{font-size:1.25rem;margin:2.2rem 0 .6rem;padding-top:.6rem;border-top:1px solid var(--grid)}
-h3{font-size:1.05rem;margin:1.2rem 0 .4rem}
 p,ul{max-width:48rem;margin:.5rem 0}a{color:var(--link)}
 .lead{font-size:1.1rem}.stamp:empty,.lead:empty,dl:empty{display:none}
 .stamp{border:2px solid var(--mark);padding:.5rem .8rem;font-weight:bold}
@@ -43,7 +34,6 @@ dl{display:grid;grid-template-columns:fit-content(13rem) minmax(0,1fr);gap:.15re
 dd{margin:0}dd ul{margin:0;padding-left:1.2rem}
 pre{background:var(--shade);padding:.5rem .7rem;margin:.4rem 0;white-space:pre-wrap;
 font:.875em/1.45 ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace}
-nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;list-style:none;padding:0;max-width:none}
 .scroll{overflow-x:auto;margin:.8rem 0;
 background:linear-gradient(270deg,var(--paper) 50%,transparent) 100%/2rem 100% no-repeat local,
 linear-gradient(270deg,var(--grid),transparent) 100%/1rem 100% no-repeat scroll}
@@ -66,8 +56,8 @@ figcaption{font-size:.92rem;max-width:30rem}
 @media (max-width:48rem){table{font-size:.75rem}th,td{padding-right:.35rem}
 dl{display:block}dd{margin:0 0 .5rem}body{padding:.6rem}}
 @page{margin:12mm}
-@media print{:root{font-size:9pt}body{max-width:none;padding:0}nav,input,.files{display:none}
-h1,h2,h3,caption,thead,h2+p{break-after:avoid}
+@media print{:root{font-size:9pt}body{max-width:none;padding:0}input,.files{display:none}
+h1,h2,caption,thead,h2+p{break-after:avoid}
 figure,tr,pre,li,.stamp,.figures>*{break-inside:avoid}
 .figures{grid-template-columns:1fr 1fr}.figure{min-width:0!important}
 .scroll{overflow:visible;background:none}
@@ -121,8 +111,6 @@ class Cell(str):
         return cell
 
 
-# ---- small parts
-
 def escape(text):
     """Returns a text as Html that shows it."""
     return text if isinstance(text, Html) else Html(charts.escape(text))
@@ -142,8 +130,6 @@ def items(texts, name="ul"):
     return tag(name, joined([tag("li", text) for text in texts])) if texts else Html("")
 
 
-# ---- tables and figures
-
 def described(caption, paths):
     """Returns a caption with links to files, named by their kind: CSV, SVG."""
     return joined([caption, *[tag("a", path.rpartition(".")[2].upper(), (
@@ -151,11 +137,9 @@ def described(caption, paths):
 
 
 def table(header, rows, caption, *files):
-    """Returns a table that scrolls in its own box if it is too wide; '' without a row.
-
-    rows: lists of cells as long as the header; the first names its row. All floats have as many
-    decimals; None and nan are a dash. files: paths that the caption links to.
-    """
+    """Returns a table that scrolls in its own box if it is too wide; '' without a row. All floats
+    have as many decimals; None and nan are a dash. rows: lists of cells as long as the header; the
+    first names its row. files: paths that the caption links to."""
     if not rows:
         return ""
     digits = charts.decimals([cell for row in rows for cell in row if isinstance(cell, float)])
@@ -187,27 +171,22 @@ def figures(*parts):
     return tag("div", found, 'class="figures"') if found else found
 
 
-# ---- the page
-
 def section(heading, *parts):
-    """Returns a part of the page with its heading, which is also in the list of contents; a part
-    that is not Html is a paragraph."""
+    """Returns a part of the page with its heading; a part that is not Html is a paragraph."""
     body = [part if isinstance(part, Html) else tag("p", part) for part in parts if part]
     return tag("section", joined([tag("h2", heading), *body]), f'id="{quote(heading)}"')
 
 
-def page(title, head_rows, sections, lead, stamp):
-    """Returns the whole file. head_rows: (name, text or Html); lead: what came out, in two
-    sentences; stamp: what a reader must not overlook, such as that the data are synthetic."""
-    body = joined(sections)
-    contents = [tag("a", Html(heading), f'href="#{name}"') for name, heading in re.findall(
-        '<section id="(.*?)"><h2 >(.*?)</h2>', body)]
-    rows = joined(Html(tag("dt", name) + tag("dd", text)) for name, text in head_rows)
+def page(title, head, sections, lead, stamp):
+    """Returns the whole file. head: {name: text or Html}; lead: what came out, in two sentences;
+    stamp: what a reader must not overlook, such as that the data are synthetic."""
+    rows = joined(Html(tag("dt", name) + tag("dd", text)) for name, text in head.items() if text)
     return f"""<!DOCTYPE html>
-<html lang="en"><head>{HEAD}<title>{escape(title)}</title><style>{STYLE}</style></head>
+<html lang="en"><head><meta charset="utf-8"/>
+<meta name="viewport" content="width=device-width, initial-scale=1"/>
+<link rel="icon" href="data:,"/><title>{escape(title)}</title><style>{STYLE}</style></head>
 <body><main><header><h1>{escape(title)}</h1>
 <p class="stamp" role="note">{escape(stamp)}</p><p class="lead">{escape(lead)}</p>
 <dl>{rows}</dl></header>
-<nav aria-label="contents">{items(contents)}</nav>
-{body}</main><script>{SCRIPT}</script></body></html>
+{joined(sections)}</main><script>{SCRIPT}</script></body></html>
 """

@@ -1,21 +1,15 @@
 """gaussian_process: a small Gaussian process regression on the unit cube, in plain Python.
 
-Data flow: points and values -> fit_scales (length scales and noise, by maximum a posteriori)
-  -> GaussianProcess -> predict (mean and deviation), believe (points that still run).
+    points and values -> fit_scales (length scales and noise, by maximum a posteriori)
+      -> GaussianProcess -> predict (mean and deviation), believe (points that still run)
 
 Kernel: Matern-5/2 with one length scale a dimension (Rasmussen and Williams, Gaussian
 Processes for Machine Learning, 2006, equation 4.17); two choices of a categorical dimension
 are as far apart as two points of a numeric one are on average, whichever they are. The amplitude
 is profiled out of the likelihood (Jones, Schonlau and Welch, J. Global Optimization 13, 1998).
 
-Example:
-    scales, noise = fit_scales(points, values, [False, True])
-    process = GaussianProcess(points, values, [False, True], scales, noise)
-    mean, deviation = process.predict(other)
-
-Reads and writes no files. Costs: fit_scales n^3 a step, GaussianProcess n^3, predict n^2 a point.
+Costs: fit_scales n^3 a step, GaussianProcess n^3, predict n^2 a point.
 """
-
 from math import exp, log, sqrt
 from operator import mul, sub
 
@@ -45,23 +39,6 @@ def forward(lower, right):
     return solved
 
 
-def cholesky(rows):
-    """Return the lower triangle L with L L' = the symmetric matrix whose lower rows are given."""
-    lower = []
-    for row in rows:
-        new = forward(lower, row)
-        new.append(sqrt(max(row[-1] - dot(new, new), JITTER)))
-        lower.append(new)
-    return lower
-
-
-def inverse_columns(lower):
-    """Return the columns of the inverse of L, each from its diagonal element down."""
-    count = len(lower)
-    return [forward([row[first:] for row in lower[first:]], [1.0] + [0.0] * (count - first - 1))
-            for first in range(count)]
-
-
 def squares_between(one, other, categorical):
     """Return the squared distance of two points in each dimension."""
     return [UNLIKE * (a != b) if unordered else (a - b) * (a - b)
@@ -74,24 +51,20 @@ def pair_squares(points, categorical):
             for i, point in enumerate(points) for other in points[:i]]
 
 
-def weighted(squares, weights):
-    """Return the sum over dimensions of weight times squared distance, for each pair."""
-    return [dot(weights, pair) for pair in squares]
-
-
 def solve(squares, noise, values):
     """Return (L, columns of its inverse, solution x of L L' x = values, amplitude of the values).
-
-    squares: the scaled squared distances of pairs, whose correlations with the noise are L L'.
-    """
-    pairs, diagonal, count = matern(squares), 1.0 + noise + JITTER, len(values)
-    lower = cholesky([pairs[i * (i - 1) // 2:i * (i + 1) // 2] + [diagonal] for i in range(count)])
-    columns, half = inverse_columns(lower), forward(lower, values)
+    squares: the scaled squared distances of pairs, whose correlations with the noise are L L'; L:
+    rows of a lower triangle (Cholesky); a column of its inverse starts at the diagonal."""
+    pairs, diagonal, count, lower = matern(squares), 1.0 + noise + JITTER, len(values), []
+    for i in range(count):
+        row = forward(lower, pairs[i * (i - 1) // 2:i * (i + 1) // 2])
+        lower.append(row + [sqrt(max(diagonal - dot(row, row), JITTER))])
+    columns = [forward([row[first:] for row in lower[first:]], [1.0] + [0.0] * (count - first - 1))
+               for first in range(count)]
+    half = forward(lower, values)
     solved = [dot(column, half[first:]) for first, column in enumerate(columns)]
     return lower, columns, solved, max(dot(values, solved) / count, 1e-12)
 
-
-# ---- length scales and noise
 
 def fit_scales(points, values, categorical):
     """Return the (length scales, noise) that best explain the values.
@@ -110,11 +83,10 @@ def loss(logs, squares, values):
     """Return the negative log posterior of log scales and log noise, and its gradient."""
     weights = [exp(-2.0 * scale) for scale in logs[:-1]]
     noise, count = exp(logs[-1]), len(values)
-    total = weighted(squares, weights)
+    total = [dot(weights, pair) for pair in squares]
     lower, columns, solved, amplitude = solve(total, noise, values)
     result = 0.5 * count * log(amplitude) + sum(log(row[-1]) for row in lower)
-    # Half the derivative by each pair of the correlation matrix:
-    # inverse - solved solved' / amplitude.
+    # half the derivative by each pair of correlations: inverse - solved solved' / amplitude
     change = [dot(columns[j][i - j:], columns[i]) - solved[i] * solved[j] / amplitude
               for i in range(count) for j in range(i)]
     roots = [sqrt(5.0 * square) for square in total]
@@ -130,11 +102,10 @@ def loss(logs, squares, values):
 
 
 def minimise(function, start):
-    """Return the lowest point found by STEPS of BFGS, each of at most 1.
-
-    Nocedal and Wright, Numerical Optimization, 2006, algorithm 6.1.
-    """
+    """Return the lowest point found by STEPS of BFGS, each of at most 1 (Nocedal and Wright,
+    Numerical Optimization, 2006, algorithm 6.1)."""
     point, (value, gradient) = start, function(start)
+    # inverse Hessian, at first the identity
     inverse = [[float(i == j) for j in range(len(start))] for i in range(len(start))]
     scale = 1.0
     for _ in range(STEPS):
@@ -147,8 +118,14 @@ def minimise(function, start):
             if scale < 0.01:
                 break
             continue
-        inverse = bfgs_update(inverse, list(map(sub, new, point)),
-                              list(map(sub, new_gradient, gradient)))
+        step, turn = list(map(sub, new, point)), list(map(sub, new_gradient, gradient))
+        curve = dot(step, turn)
+        if curve > 1e-10:
+            product = [dot(row, turn) for row in inverse]
+            growth = (1.0 + dot(turn, product) / curve) / curve
+            inverse = [[entry + growth * step[i] * step[j]
+                        - (product[i] * step[j] + step[i] * product[j]) / curve
+                        for j, entry in enumerate(row)] for i, row in enumerate(inverse)]
         gain = value - new_value
         point, value, gradient, scale = new, new_value, new_gradient, 1.0
         if gain < 1e-3:
@@ -156,42 +133,24 @@ def minimise(function, start):
     return point
 
 
-def bfgs_update(inverse, step, turn):
-    """Return the inverse Hessian after a step in which the gradient turned so much."""
-    curve = dot(step, turn)
-    if curve <= 1e-10:
-        return inverse
-    product = [dot(row, turn) for row in inverse]
-    growth = (1.0 + dot(turn, product) / curve) / curve
-    return [[entry + growth * step[i] * step[j]
-             - (product[i] * step[j] + step[i] * product[j]) / curve
-             for j, entry in enumerate(row)] for i, row in enumerate(inverse)]
-
-
-# ---- prediction
-
 class GaussianProcess:
-    """The process conditioned on points and values, with given length scales and noise.
-
-    points: n tuples of d numbers in 0..1; values: n numbers; categorical: d flags;
-    noise: variance relative to the amplitude, which follows from the values if it is not given.
-    """
+    """The process conditioned on points and values, as fit_scales takes them, with its scales and
+    noise. amplitude: a variance; follows from the values if it is not given."""
 
     def __init__(self, points, values, categorical, scales, noise, amplitude=None):
         self.points, self.values, self.categorical = points, values, categorical
         self.scales, self.noise = scales, noise
         self.weights = [1.0 / (scale * scale) for scale in scales]
-        squares = weighted(pair_squares(points, categorical), self.weights)
+        squares = [dot(self.weights, pair) for pair in pair_squares(points, categorical)]
         self.lower, _, self.solved, of_values = solve(squares, noise, values)
         self.amplitude = amplitude or of_values
 
     def correlations(self, point):
-        """Return the correlations of one point with all that are known."""
-        squares = [squares_between(point, known, self.categorical) for known in self.points]
-        return matern(weighted(squares, self.weights))
+        return matern([dot(self.weights, squares_between(point, known, self.categorical))
+                       for known in self.points])
 
     def mean(self, point):
-        """Return the mean alone, which costs n."""
+        """Return the mean alone: n instead of n^2."""
         return dot(self.correlations(point), self.solved)
 
     def predict(self, point):
@@ -201,11 +160,9 @@ class GaussianProcess:
         return dot(near, self.solved), sqrt(self.amplitude * max(1.0 - dot(half, half), 1e-10))
 
     def believe(self, points):
-        """Return the process that takes its own means at more points for their values.
-
-        The kriging believer of Ginsbourger, Le Riche and Carraro, 2010, for trials that still
-        run: the means stay as they are, the deviations fall near the points.
-        """
+        """Return the process that takes its own means at more points, of trials that still run,
+        for their values: the means stay as they are, the deviations fall near the points. The
+        kriging believer of Ginsbourger, Le Riche and Carraro, 2010."""
         values = self.values + list(map(self.mean, points))
         return GaussianProcess(self.points + points, values, self.categorical, self.scales,
                                self.noise, self.amplitude)

@@ -4,15 +4,10 @@
       -> a space-filling start, then a Gaussian process (gaussian_process) of the values so far
       -> the candidate with the largest expected improvement -> a dict of parameters
 
-Example:
-    space = [{"name": "x", "type": "float", "min": 0, "max": 1}]
-    suggest(normalise_space(space), [({"x": 0.5}, 2.0), ({"x": 0.1}, None)], seed=1, trial=2)
-
 Everything here is pure: no files, no clock, the same arguments give the same answer.
 Method: expected improvement of Jones, Schonlau and Welch (J. Global Optimization 13, 1998),
 running trials as kriging believers (Ginsbourger, Le Riche and Carraro, 2010).
 """
-
 import random
 from itertools import count, islice, product
 from math import erfc, exp, isfinite, log, pi, sqrt
@@ -40,11 +35,10 @@ ENUMERATED = 1000    # a space of at most so many points is scored whole
 def suggest(space, history, seed, trial, search="auto"):
     """Return the parameters of the next trial, {name: value}.
 
-    space: list of entries, as space.normalise_space returns them.
-    history: list of (params, value), lower is better; value is None for a trial that is
-    running, and nan or inf for one that failed, which counts as the worst so far.
-    trial: its number, which spreads trials of the start that see the same history.
-    search: random draws points all over the space, auto learns from the history.
+    space: as space.normalise_space returns it. history: list of (params, value), lower is better;
+    value is None for a trial that is running, and nan or inf for one that failed, which counts as
+    the worst so far. trial: its number, which spreads trials of the start that see the same
+    history. search: random draws points all over the space, auto learns from the history.
     Raises ValueError if a discrete space has no new point.
     """
     study = Study(space, history, seed, trial)
@@ -59,14 +53,9 @@ def suggest(space, history, seed, trial, search="auto"):
     return to_params(space, point)
 
 
-# ---- history
-
 class Study:
-    """The arguments of suggest, in the unit cube.
-
-    finished: list of (point, value), failures at the worst value, none if all failed; running:
-    list of points; taken: keys of all these points.
-    """
+    """The arguments of suggest, in the unit cube. finished: list of (point, value), failures at the
+    worst value, none if all failed; running: list of points; taken: keys of all these points."""
 
     def __init__(self, space, history, seed, trial):
         self.space, self.seed, self.trial = space, seed, trial
@@ -90,10 +79,8 @@ class Study:
         return snap(self.space, [generator.random() for _ in self.space])
 
     def filling_point(self):
-        """Return this trial's point of the space-filling start: the defaults, then Halton's points.
-
-        Counts points that differ, so that no two trial numbers share one while there are enough.
-        """
+        """Return this trial's point of the start: the defaults, then Halton's points; only points
+        that differ count, so that no two trial numbers share one while there are enough."""
         point, seen = self.default, {key(self.default)}
         for number in range(1, 20 * self.trial + 1):
             if len(seen) > self.trial:
@@ -109,28 +96,21 @@ def key(point):
 
 
 def halton(number, dimensions, seed):
-    """Return point `number` of a Halton sequence with randomly permuted digits.
+    """Return point `number` of a Halton sequence with digits permuted by the seed alone (Owen, A
+    randomized Halton algorithm in R, 2017), so that trials that know nothing of each other take
+    points of one well spread set."""
+    generator, units = random.Random(f"halton {seed}"), []
+    primes = (each for each in count(2) if all(each % other for other in range(2, each)))
+    for prime in islice(primes, dimensions):    # digits in this base, mirrored at the point
+        unit, width, left = 0.0, 1.0, number
+        while width > 1e-6:
+            permuted = sorted(range(prime), key=lambda digit: generator.random())
+            width = width / prime
+            unit += permuted[left % prime] * width
+            left //= prime
+        units.append(unit)
+    return units
 
-    Owen, A randomized Halton algorithm in R, 2017: the permutations depend on the seed alone,
-    so trials that know nothing of each other take points of one well spread set.
-    """
-    generator = random.Random(f"halton {seed}")
-    primes = (number for number in count(2) if all(number % each for each in range(2, number)))
-    return [radical_inverse(number, prime, generator) for prime in islice(primes, dimensions)]
-
-
-def radical_inverse(number, prime, generator):
-    """Return the number with its digits in base `prime` permuted and mirrored at the point."""
-    unit, width = 0.0, 1.0
-    while width > 1e-6:
-        permuted = sorted(range(prime), key=lambda digit: generator.random())
-        width = width / prime
-        unit += permuted[number % prime] * width
-        number //= prime
-    return unit
-
-
-# ---- the model
 
 def model_point(study):
     """Return the point with the largest expected improvement that has not been tried."""
@@ -144,11 +124,9 @@ def model_point(study):
 
 
 def transformed(values):
-    """Return the values with bad ones pulled in, of standard deviation 1.
-
-    Winsorised: nothing lies farther above the median than WINSOR times the best lies below it.
-    A training that diverges says that it is bad; how bad would hide all other differences.
-    """
+    """Return the values with standard deviation 1, winsorised: none lies farther above the median
+    than WINSOR times the best lies below it. A training that diverges says that it is bad; how bad
+    would hide all other differences."""
     size = max(map(abs, values)) or 1.0
     values = [value / size for value in values]
     low, middle = min(values), median_high(values)
@@ -170,8 +148,6 @@ def informative(known, most):
     chosen = [pair for pair in known if pair in best] + others[len(best) - most:]
     return [point for point, _ in chosen], centred([value for _, value in chosen])
 
-
-# ---- the candidates
 
 def best_candidate(study, model, points):
     """Return the candidate with the largest expected improvement over the best predicted mean."""
@@ -218,11 +194,9 @@ def ranked(study, model, best, candidates):
 
 
 def log_improvement(z):
-    """Return the log of phi(z) + z Phi(z), the expected improvement over 0 of a normal variable.
-
-    Jones, Schonlau and Welch, 1998. Far below 0 the exponential underflows; there its asymptotic
-    form stands (Ament et al., Unexpected improvements to expected improvement, 2023).
-    """
+    """Return the log of phi(z) + z Phi(z), the expected improvement over 0 of a normal variable
+    (Jones, Schonlau and Welch, 1998). Far below 0, where the exponential underflows, in its
+    asymptotic form (Ament et al., Unexpected improvements to expected improvement, 2023)."""
     if z > -20.0:
         density = exp(-0.5 * z * z) / ROOT_2PI
         return log(density + 0.5 * z * erfc(-z / sqrt(2.0)))

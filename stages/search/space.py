@@ -3,14 +3,10 @@
     JSON list (docs/search_space.md) -> normalise_space -> a list of plain dicts, one a parameter
     a point of the unit cube <-> a dict of parameters
 
-Example:
-    space = read_space("my_space.json", fixed=["epochs"])
-
 A normalised entry is one of
     {"name", "type": "float" or "int", "min", "max", "log_uniform", "default"}
     {"name", "type": "categorical" or "ordered", "choices", "default"}
 """
-
 import json
 import re
 from math import exp, floor, inf, log
@@ -55,13 +51,11 @@ def normalise_space(raw, fixed=(), where="the search space"):
 
 
 def check(is_right, key, rule, value):
-    """Raise the ValueError of a value of an entry that breaks a rule."""
     if not is_right:
         raise ValueError(f"'{key}' must {rule} (it is {shown(value)})")
 
 
 def shown(value):
-    """Return a value as short JSON text for a message."""
     text = json.dumps(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
@@ -79,7 +73,6 @@ def normalise_entry(entry):
 
 
 def normalise_range(entry):
-    """Return a normalised float or int entry."""
     low, high, is_log = number(entry, "min"), number(entry, "max"), entry.get("log_uniform", False)
     check(isinstance(is_log, bool), "log_uniform", "be true or false", is_log)
     check(low < high, "min", "be below 'max'", low)
@@ -101,11 +94,9 @@ def number(entry, key):
 
 
 def normalise_choices(entry):
-    """Return a normalised categorical or ordered entry, or a constant as its only choice.
-
-    Three or more plain numbers as choices are ordered by size, whatever the file calls them:
-    a neighbour of 64 tells more about it than the far end does.
-    """
+    """Return a normalised categorical or ordered entry; a constant is its only choice. Three or
+    more plain numbers as choices are ordered by size, whatever the file calls them: a neighbour of
+    64 tells more about it than the far end does."""
     choices, kind = entry.get("choices", [entry.get("value")]), entry["type"]
     are_different = choices and isinstance(choices, list) and all(
         is_value(choice) and place_of(choice, choices) == place
@@ -135,8 +126,6 @@ def place_of(value, choices):
                  and isinstance(choice, bool) == isinstance(value, bool)), None)
 
 
-# ---- the unit cube
-
 def from_unit(entry, unit):
     """Return the value of an entry at `unit` in 0..1; ints and choices have equal widths."""
     if "choices" in entry:
@@ -148,18 +137,12 @@ def from_unit(entry, unit):
     if entry["type"] == "int":
         value = floor(value + 0.5)
     else:
-        value = short(value, high - low, entry["log_uniform"])
+        # Six digits where they are enough: people read these values, and the last bits of a float
+        # differ between Python versions.
+        near = float(f"{value:.6g}")
+        error = abs(near / value - 1.0) if entry["log_uniform"] else abs(near - value)
+        value = near if error <= 1e-5 * (high - low) else value
     return min(entry["max"], max(entry["min"], value))
-
-
-def short(value, width, is_log):
-    """Return a float with six digits where they are enough.
-
-    People read these values, and the last bits of a float differ between Python versions.
-    """
-    near = float(f"{value:.6g}")
-    error = abs(near / value - 1.0) if is_log else abs(near - value)
-    return near if error <= 1e-5 * width else value
 
 
 def to_unit(entry, value):
@@ -176,10 +159,8 @@ def to_unit(entry, value):
 
 
 def scaled_range(entry):
-    """Return the ends of a range on its scale.
-
-    An int reaches half a step beyond, so that each value gets an equal share.
-    """
+    """Return the ends of a range on its scale; an int reaches half a step beyond, so that each
+    value gets an equal share."""
     margin = 0.5 if entry["type"] == "int" else 0.0
     low, high = entry["min"] - margin, entry["max"] + margin
     return (log(low), log(high)) if entry["log_uniform"] else (low, high)

@@ -10,31 +10,27 @@ from stages.search.space import normalise_space
 
 
 class Study(NamedTuple):
-    """What all trials of a source have in common. space: normalised; train_args: further
-    arguments of train, a list of texts."""
+    """What all trials of a source have in common."""
     metric: str = "mse"
-    space: list = []
+    space: list = []        # normalised
     search: str = "auto"
     seed: int = 0
-    train_args: list = []
+    train_args: list = []   # further arguments of train, texts
 
 
 class Trial(NamedTuple):
-    """A trial. objective: its mean over splits, None without one; std: standard deviation over
-    splits, None for one split; best: the best objective so far; script: fingerprint of the train
-    script."""
     source: str
     number: int
     state: str
     params: dict
-    objective: Optional[float] = None
+    objective: Optional[float] = None   # mean over splits; None without one
     scores: dict = {}
     seconds: Optional[float] = None
     reason: str = ""
     metric: str = "mse"
-    best: Optional[float] = None
-    std: Optional[float] = None
-    script: str = ""
+    best: Optional[float] = None        # the best objective so far
+    std: Optional[float] = None         # standard deviation over splits; None for one split
+    script: str = ""                    # fingerprint of the train script
 
 
 def read_study(path):
@@ -65,10 +61,5 @@ def by_source(trials):
 def best_trial(trials):
     """Returns the trial with the best objective, the earliest of equals; None if none has one."""
     done = [trial for trial in trials if trial.objective is not None]
-    return min(done, key=rank, default=None)
-
-
-def rank(trial):
-    """A sort key: the best objective first."""
-    sign = 1 if lower_is_better(trial.metric) else -1
-    return sign * trial.objective, trial.number
+    return min(done, default=None, key=lambda trial: (
+        trial.objective if lower_is_better(trial.metric) else -trial.objective, trial.number))

@@ -4,11 +4,8 @@
                            \\-> the same of splits drawn with replacement --> its bands
 
 Examples:
-    fit = fit_power_law({128: {0: .31, 1: .30}, 256: {0: .26, 1: .27}, 512: {0: .23, 1: .22},
-                         1024: {0: .20, 1: .20}, 2048: {0: .18, 1: .19}})
-    fit.gain_percent                    # what twice the data takes off the error
-    fit.law.at(4096)                    # the error there
-    band(fit, 4096, 0.95)               # (low, high)
+    fit = fit_power_law({128: {0: .31, 1: .30}, 256: {0: .26, 1: .27}, 512: {0: .23, 1: .22}})
+    fit.law.at(1024), band(fit, 1024, 0.95)     # the error there, (low, high)
 
 The law is error(m) = alpha * m**beta + gamma with alpha >= 0, beta < 0, gamma >= 0, for error
 metrics (mae, rmse, mse). Source of the law, of medians over splits and of weights that grow with m:
@@ -61,10 +58,8 @@ class Law(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """A fitted curve; errors in the metric's unit. If it is not usable, it has no numbers.
-
-    All fields but the last three are columns of the CSV file.
-    """
+    """A fitted curve; errors in the metric's unit. If it is not usable, it has no numbers. All
+    fields but the last three are columns of the CSV file."""
     alpha: float = None
     beta: float = None
     gamma: float = None
@@ -97,11 +92,8 @@ CSV_COLUMNS = ("source", "metric", *Fit._fields[:-3], *(
 
 
 def fit_power_law(curve):
-    """Returns the Fit of errors {size: {split: error}}; nan and inf are missing values.
-
-    Never raises on bad values: a curve that is too short, not above zero or does not fall has
-    usable=False and says so.
-    """
+    """Returns the Fit of errors {size: {split: error}}; nan and inf are missing values. No value
+    raises: a curve that is too short, not above 0 or does not fall is not usable and says why."""
     curve = cleaned(curve)
     recent = last_decade(curve)
     fit = Fit(sizes=len(recent), full_size=max(curve, default=0))
@@ -145,8 +137,6 @@ def csv_row(curve):
             for name, cell in itertools.zip_longest(CSV_COLUMNS, cells)}
 
 
-# ---- curves
-
 def splits_of(curve):
     return sorted({split for errors in curve.values() for split in errors})
 
@@ -169,14 +159,10 @@ def medians_of(curve):
     return {size: statistics.median(errors.values()) for size, errors in curve.items()}
 
 
-# ---- the law
-
 def fit_law(medians, rounds=4):
-    """Returns the Law by least squares with weights m: a grid of beta, made finer around the best.
-
-    For a given beta, alpha and gamma are a linear problem (variable projection: Golub and Pereyra,
-    SIAM J. Numer. Anal. 10:413, 1973). One round is enough for a draw of the bootstrap.
-    """
+    """Returns the Law by least squares with weights m: a grid of beta, made finer around the best;
+    for each, alpha and gamma are a linear problem (variable projection: Golub and Pereyra, SIAM J.
+    Numer. Anal. 10:413, 1973). One round is enough for a draw of the bootstrap."""
     low, high = FLATTEST, STEEPEST
     for _ in range(rounds):
         laws, step = laws_of_grid(medians, low, high), (high - low) / (GRID - 1)
@@ -187,31 +173,29 @@ def fit_law(medians, rounds=4):
 
 
 def laws_of_grid(medians, low=FLATTEST, high=STEEPEST, count=GRID):
-    """Returns the best Law of each beta; low, high: of log(-beta)."""
-    return [law_at(-math.exp(low + (high - low) * place / (count - 1)), medians)
-            for place in range(count)]
-
-
-def law_at(beta, medians):
-    """Returns the Law with the best alpha >= 0 and gamma >= 0 for this beta."""
-    total, largest = sum(medians), max(medians)
-    weights = [size / total for size in medians]
-    x, y = [(size / largest) ** beta for size in medians], medians.values()
+    """Returns the Law with the best alpha >= 0 and gamma >= 0 of each beta; low, high: of
+    log(-beta)."""
+    total, largest, y = sum(medians), max(medians), medians.values()
+    weights, laws = [size / total for size in medians], []
 
     def mean(values):
         return sum(map(mul, weights, values))
 
-    mean_x, mean_y = mean(x), mean(y)
-    mean_xx, mean_xy = mean(map(mul, x, x)), mean(map(mul, x, y))
-    spread = mean_xx - mean_x * mean_x
-    scale = (mean_xy - mean_x * mean_y) / spread if spread > 0 else 0.0
-    gamma = mean_y - scale * mean_x
-    if gamma < 0:
-        scale, gamma = mean_xy / mean_xx, 0.0
-    elif scale < 0:
-        scale, gamma = 0.0, mean_y
-    squares = mean((error - scale * power - gamma) ** 2 for power, error in zip(x, y))
-    return Law(scale, beta, gamma, largest, squares)
+    for place in range(count):
+        beta = -math.exp(low + (high - low) * place / (count - 1))
+        x = [(size / largest) ** beta for size in medians]
+        mean_x, mean_y = mean(x), mean(y)
+        mean_xx, mean_xy = mean(map(mul, x, x)), mean(map(mul, x, y))
+        spread = mean_xx - mean_x * mean_x
+        scale = (mean_xy - mean_x * mean_y) / spread if spread > 0 else 0.0
+        gamma = mean_y - scale * mean_x
+        if gamma < 0:
+            scale, gamma = mean_xy / mean_xx, 0.0
+        elif scale < 0:
+            scale, gamma = 0.0, mean_y
+        residual = mean((error - scale * power - gamma) ** 2 for power, error in zip(x, y))
+        laws.append(Law(scale, beta, gamma, largest, residual))
+    return laws
 
 
 def _backtest(curve):
@@ -222,8 +206,6 @@ def _backtest(curve):
     known = medians_of(last_decade({size: curve[size] for size in smaller}))
     return 100 * (fit_law(known).at(largest) / statistics.median(curve[largest].values()) - 1)
 
-
-# ---- what the data leave open
 
 def bootstrap(curve):
     """Returns the laws of splits drawn with replacement; none for one split. Always the same."""
@@ -237,15 +219,12 @@ def bootstrap(curve):
 
 
 def _misfit(law, medians):
-    """Returns the relative standard deviation of the medians from the law.
-
-    It is larger by a power of log(DECADE) / log(span) if the sizes span less than a decade: beyond
-    the data, what counts is the distance in terms of the data's own span.
-    """
-    count = len(medians)
-    squares = count * law.squares / law.at(law.largest) ** 2 + USUAL_MISFIT ** 2
-    span = math.log(law.largest / min(medians))
-    return math.sqrt(squares / (count - 3 + 1)) * max(1.0, math.log(DECADE) / span) ** DRIFT_POWER
+    """Returns the relative standard deviation of the medians from the law, larger by a power of
+    log(DECADE) / log(span) if the sizes span less than a decade: beyond the data, what counts is
+    the distance in terms of the data's own span."""
+    count, span = len(medians), math.log(law.largest / min(medians))
+    total = count * law.squares / law.at(law.largest) ** 2 + USUAL_MISFIT ** 2
+    return math.sqrt(total / (count - 3 + 1)) * max(1.0, math.log(DECADE) / span) ** DRIFT_POWER
 
 
 def _asymptote(law, draws, misfit, medians):
@@ -261,13 +240,14 @@ def _asymptote(law, draws, misfit, medians):
 
 def falls(curve):
     """Says whether log(error) falls with log(size): a one-sided t test of the splits' slopes, 1 %.
-
-    The errors of one split at different sizes depend on each other, as subsets are nested, so that
-    only splits tell how certain a slope is. With USUAL_NOISE one split can be enough.
-    """
-    logs = [[(math.log(size), math.log(errors[split])) for size, errors in curve.items()
-             if split in errors] for split in splits_of(curve)]
-    slopes = [_slope(pairs) for pairs in logs if len(pairs) > 1]
+    Errors of one split depend on each other, as its subsets are nested, so that only splits tell
+    how certain a slope is. With USUAL_NOISE one split can be enough."""
+    slopes = []
+    for split in splits_of(curve):
+        x, y = zip(*[(math.log(size), math.log(errors[split])) for size, errors in curve.items()
+                     if split in errors])
+        if len(x) > 1:
+            slopes.append(sum(map(mul, deviations(x), y)) / squares(deviations(x)))
     if not slopes:
         return False
     count, freedom = len(slopes), len(slopes) + 1
@@ -275,14 +255,6 @@ def falls(curve):
     variance = (2 * usual + count * statistics.pvariance(slopes)) / freedom
     return statistics.mean(slopes) < -T_99[min(freedom, 10) - 2] * math.sqrt(variance / count)
 
-
-def _slope(pairs):
-    """Returns the least-squares slope of (x, y)."""
-    x, y = zip(*pairs)
-    return sum(map(mul, deviations(x), y)) / squares(deviations(x))
-
-
-# ---- what can be said
 
 def _problem(curve, recent):
     """Returns why no law is fitted, or ''."""
@@ -300,13 +272,11 @@ def _problem(curve, recent):
 
 def _warnings(fit, curve):
     """Returns what a reader of the numbers has to know, '' or sentences."""
-    smallest, largest, sentences = min(curve), max(curve), []
-    if len(curve) < ENOUGH_SIZES or largest < NARROW * smallest:
-        sentences.append(f"Only {len(curve)} sizes, {smallest:.0f}-{largest:.0f} rows: read the "
-                         "fit as a sketch.")
-    if not fit.draws:
-        sentences.append("One split: how splits differ is not in the bands.")
-    if fit.gamma >= (1 - LEVELLED) * fit.predicted_full:
-        sentences.append("The error falls and levels off before these sizes end: by the fitted "
-                         f"law, twice the data takes {fit.gain_percent:.2g} % off it.")
-    return " ".join(sentences)
+    smallest, largest = min(curve), max(curve)
+    return " ".join(sentence for is_so, sentence in (
+        (len(curve) < ENOUGH_SIZES or largest < NARROW * smallest,
+         f"Only {len(curve)} sizes, {smallest:.0f}-{largest:.0f} rows: read the fit as a sketch."),
+        (not fit.draws, "One split: how splits differ is not in the bands."),
+        (fit.gamma >= (1 - LEVELLED) * fit.predicted_full,
+         "The error falls and levels off before these sizes end: by the fitted law, twice the data "
+         f"takes {fit.gain_percent:.2g} % off it.")) if is_so)

@@ -3,11 +3,6 @@
     differences of paired scores -> Wilcoxon's signed-rank test -> Holm's correction
     scores of several models -> average ranks -> groups of models that do not differ
 
-Examples:
-    p = wilcoxon_signed_rank([a - b for a, b in zip(scores_of_a, scores_of_b)])
-    corrected = holm([p_lgbm_uno, p_lgbm_graphdrp, p_uno_graphdrp])
-    sentence = limit_of_splits(splits=9, comparisons=21)     # '' if there are enough
-
 The field's habit is one signed-rank test per (source, target) over 10 splits, corrected for all
 couples of models. The exact test then has a floor: even a unanimous sign over n splits has
 p = 2 / 2**n, so with too few splits nothing can come out as significant, whatever the models do.
@@ -21,8 +16,6 @@ from core.text import plural
 
 ALPHA = 0.05        # p after correction of what is significant
 
-
-# ---- the test
 
 def wilcoxon_signed_rank(differences):
     """Returns the exact two-sided p of Wilcoxon's signed-rank test of paired differences.
@@ -44,12 +37,8 @@ def wilcoxon_signed_rank(differences):
 
 
 def holm(p_values):
-    """Returns p values after Holm's step-down correction, in order.
-
-    Holds the family-wise error like Bonferroni's and never rejects less. As
-    statsmodels.stats.multitest.multipletests(method='holm').
-    Source: Holm, Scandinavian Journal of Statistics 6 (1979).
-    """
+    """Returns p values after Holm's step-down correction (Scandinavian Journal of Statistics 6,
+    1979), in order, as statsmodels.stats.multitest.multipletests(method='holm')."""
     corrected, largest = {}, 0.0
     for position, (p, at) in enumerate(sorted(zip(p_values, range(len(p_values))))):
         largest = max(largest, (len(p_values) - position) * p)
@@ -58,10 +47,7 @@ def holm(p_values):
 
 
 def limit_of_splits(splits, comparisons):
-    """Returns a sentence if nothing can be significant with so few splits; '' if they are enough.
-
-    The smallest p that the test can give is that of a unanimous sign.
-    """
+    """Returns a sentence if so few splits can show nothing significant; '' if they are enough."""
     smallest = 2 / 2 ** splits
     if smallest * comparisons <= ALPHA:
         return ""
@@ -72,25 +58,19 @@ def limit_of_splits(splits, comparisons):
             f"{needed} splits are needed.")
 
 
-# ---- ranks
-
 def average_ranks(table, lower_is_better):
-    """Returns the average rank of each model, 1 is best; equal values share their mean rank.
-
-    table: a row per pair of source and target, a value per model, none of them nan.
-    Source: Demsar, Journal of Machine Learning Research 7 (2006).
-    """
+    """Returns the average rank of each model, 1 is best; equal values share their mean rank
+    (Demsar, Journal of Machine Learning Research 7, 2006). table: a row per pair of source and
+    target, a value per model, none of them nan."""
     sign = 1 if lower_is_better else -1
     ranked = [ranks_of([sign * value for value in row]) for row in table]
     return [sum(column) / len(table) for column in zip(*ranked)]
 
 
 def groups(ranks, differing):
-    """Returns lists of names, by rank, of which no two differ: the bars of a rank diagram.
-
-    ranks: {name: average rank}; differing: (name, name) of each couple that differs. Groups inside
-    a larger one and single names are left out.
-    """
+    """Returns lists of names, by rank, of which no two differ, but for single names and groups
+    inside a larger one: the bars of a rank diagram. ranks: {name: average rank}; differing: (name,
+    name) of each couple that differs."""
     order, found = sorted(ranks, key=ranks.get), []
     differing = set(map(frozenset, differing))
     for start in range(len(order)):

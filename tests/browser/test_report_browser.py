@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import unittest
 
 from tests.unit import test_report
@@ -83,16 +82,7 @@ CLICKS = """(() => {
 
 
 @unittest.skipIf(CHROMIUM is None, "no Chromium here: no browser opens the pages")
-class BrowserTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.work = tempfile.mkdtemp(prefix="work.")
-        cls.pages = {name: test_report.made_page(name, cls.work) for name in test_report.STRESS}
-
-    @classmethod
-    def tearDownClass(cls):
-        shutil.rmtree(cls.work)
-
+class BrowserTest(test_report.WithPages):
     def run_chromium(self, *arguments):
         return subprocess.run(
             [CHROMIUM, *FLAGS, f"--user-data-dir={self.work}/profile", *arguments], timeout=120,

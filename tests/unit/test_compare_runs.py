@@ -66,7 +66,7 @@ class OneMetric(unittest.TestCase):
         self.assertEqual([(*it[1:3], *it[5:7], it.better) for it in found.couples],
                          [("x", "y", 2, 0, "x"), ("x", "z", 1, 0, ""), ("y", "z", 0, 1, "")])
         rank_diagram(found, svgs)
-        self.assertEqual([strip.values for strip in svgs.add.call_args[0][3]],
+        self.assertEqual([values for _, values, _ in svgs.add.call_args[0][3]],
                          [[1.25], [2.0], [2.75], [1.25, 2.0], [2.0, 2.75]])
 
     def test_of_an_error_the_lower_is_better(self):

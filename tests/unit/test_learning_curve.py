@@ -11,7 +11,7 @@ import unittest
 
 from stages.collect.lca import curves_of, points_of_curves, shown_table, summary
 from stages.collect.scores import Result
-from stages.report.lca import fit_cells, lead
+from stages.report.lca import fit_cells, lead, main_curves
 from stages.stats.learning_curve import (
     CSV_COLUMNS, TIMES, Curve, band, bootstrap, csv_row, fit_power_law, last_decade)
 from core.task import Task
@@ -192,7 +192,7 @@ class LearningCurveTest(unittest.TestCase):
                       ("B", "mae", SIX_SIZES, LEVELS_OFF))]
         curves.append(Curve("A", "r2", {}, None))
         self.assertEqual(shown_table(curves), TABLE)
-        self.assertEqual(lead(curves, "lgbm"), (
+        self.assertEqual(lead(main_curves(curves), "lgbm"), (
             "With twice the rows of the largest size, the mae of lgbm would fall by 4.55 % [1 to 8]"
             " (B; back-test \u22120.638 %), according to the fitted law; 80 % bands in brackets."))
         self.assertEqual(fit_cells(curves[2].fit)[-1], "not identified (0.0110 to 0.165)")
