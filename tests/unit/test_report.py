@@ -222,7 +222,7 @@ class RunTest(WithTables):
             "20260101T0", entries, directory="/a b", synthetic=True, command=["run", "c d"],
             input_dir="/raw", fingerprints={"y_data": {"y.tsv": [1, 2, 3], "gone.tsv": []}})
         self.campaign.plan("20251231T0", entries, fingerprints={"y_data": {"y.tsv": [1, 1, 4]}})
-        self.campaign.run(entries[:4])
+        self.campaign.run(entries[:4], seconds=1.5)
         self.campaign.run(entries[4:5], state="failed", reason="exit code 3")
         self.collect()
         page = parsed(self.path("out/report.html"))
@@ -230,7 +230,8 @@ class RunTest(WithTables):
                      "A: --rate A; B: --rate B", "1 of 2 results missing",
                      "models/B/split_0 failed: exit code 3 (1 score missing",
                      "launches20251231T0, 20260101T0", "cd '/a b' run 'c d'",
-                     "y.tsv changed between launches", "A A B 0.500 \u2013 *", parts.SYNTHETIC):
+                     "y.tsv changed between launches", "A A B 0.500 \u2013 *",
+                     "sum A preprocess 1 0:00:02 0:00:02", parts.SYNTHETIC):
             self.assertIn(part, words_of(page))
         for part in "gone.tsv", "sizes":
             self.assertNotIn(part, words_of(page))
