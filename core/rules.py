@@ -42,7 +42,7 @@ SUMMARY = {
     "failed": "had failed",
     "interrupted": "were interrupted",
 }
-# The plan vouches for the content of the benchmark (launcher/changed_data.py), wherever it lies.
+# The plan vouches for the content of the benchmark (launcher/benchmark.py), wherever it lies.
 BENCHMARK = ("input_dir",)
 
 

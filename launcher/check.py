@@ -18,14 +18,12 @@ from core.files import cores
 from core.task import SPLIT_FILES, command_line
 from core.text import plural, tail
 from core.tree import Status, read_status
-from launcher import launch_files, planning, slurm, subsets
+from launcher import benchmark, launch_files, planning, slurm
 from launcher.paths import MODEL_STAGES, check_output_dir, model_script, run_model
 
 NOT_IMPORTED = 99       # exit code of stages/stage_help.py
 ROWS = 2000             # at most, of each split file, or BATCHES batches: many of any usual size
 BATCHES = 8             # full ones, if a task names its batch size
-LOG_LINES = 20
-FLAG = re.compile(r"(?<![\w-])--([A-Za-z][\w-]*)")
 
 
 class NotChecked(Exception):
@@ -39,8 +37,7 @@ def show(workflow, options):
         checks.line("output directory", check_output_dir, options.output_dir)
         checks.line("executor", planning.choose_executor, options)
         checks.line("environment", checks.environment)
-        if checks.line("benchmark", checks.benchmark):
-            checks.line("studies and splits", checks.studies_and_splits)
+        checks.line("benchmark", checks.benchmark)
         for stage in MODEL_STAGES:
             if stage in workflow.stages:
                 checks.line(f"options of {stage}", checks.options_of, stage)
@@ -48,15 +45,18 @@ def show(workflow, options):
             checks.line("results tree", checks.results_tree)
             checks.line("templates", checks.templates)
             if options.check == "run":
-                checks.run_small()
+                print("--check run: some rows, on this machine; --epochs 1 is enough", flush=True)
+                out = f"{checks.scratch}/out"
+                for task in small_tasks(workflow, options, checks.data, out):
+                    if not checks.line(f"run of {task.stage}", run, task, out):
+                        break
     counts = [f"{checks.kinds.count(kind)} {kind}" for kind in ("ok", "wrong", "not checked")]
     print(f"{workflow.program}: {', '.join(counts)}; no task of the campaign was started")
     return 2 if "wrong" in checks.kinds else 0
 
 
 class Checks:
-    """The checks, and what later ones need from earlier ones. scratch: a temporary directory;
-    kinds: how each check ended: ok, wrong, not checked"""
+    """The checks, and what later ones need from earlier ones. kinds: how each of them ended"""
 
     def __init__(self, workflow, options, scratch):
         self.workflow, self.options, self.scratch, self.kinds = workflow, options, scratch, []
@@ -86,27 +86,34 @@ class Checks:
         if options.demo and not os.path.isdir(options.input_dir):
             options.input_dir = f"{self.scratch}/demo_data"
         self.data = planning.find_data(options)
+        self.tasks = planning.with_collector(self.workflow.plan(options, self.data).tasks)
         return f"{options.y_col_name} of {', '.join(self.data.studies)}"
-
-    def studies_and_splits(self):
-        plan = self.workflow.plan(self.options, self.data)
-        self.tasks = planning.with_collector(plan.tasks)
-        return plural(len(plan.tasks), "task")
 
     def options_of(self, stage):
         """Asks the script itself whether it knows the options that its tasks get."""
+        script, env = model_script(self.options, stage), self.options.env
+        program = os.path.basename(script)
+        code, text = run_model("--check_env", env, script, "--output_dir",  # improvelib makes it
+                               f"{self.scratch}/{stage}", "--help")
+        last = (text.strip().splitlines() or ["it prints nothing"])[-1]
+        if code == NOT_IMPORTED:
+            raise Refusal(f"{script} cannot be imported in --env {env}: {last}",
+                          "mend that, or name another environment with --env")
+        flags = set(re.findall(r"(?<![\w-])--([A-Za-z][\w-]*)", text))
+        if code or not flags:
+            raise NotChecked(f"{program} --help exits with {code} and lists no options: {last}")
         calls = [getattr(self.options, f"{stage}_args"),
+                 self.workflow.train_names(self.options) if stage == "train" else (),
                  *(task.arguments for task in self.tasks if task.stage == stage)]
-        if stage == "train":
-            calls.append(self.workflow.train_names(self.options))
         names = dict.fromkeys(name for call in calls for name in call if name)
-        check_names(self.options.env, model_script(self.options, stage), names,
-                    f"{self.scratch}/{stage}")
+        for name in names:
+            if name not in flags:
+                near = difflib.get_close_matches(name, sorted(flags), 1)
+                raise Refusal(f"{program} knows no --{name}",
+                              f"did you mean --{near[0]}?" if near else "leave it out")
         return f"its --help knows {' '.join(f'--{name}' for name in names)}"
 
     def results_tree(self):
-        if self.options.adopt:
-            raise NotChecked("--adopt judges the outputs when the run begins")
         tree, why, _ = planning.look(self.workflow, self.tasks, self.data, self.options)
         planning.refuse_replacement(self.tasks, why, tree, self.options)
         done = len(self.tasks) - len(why)
@@ -126,38 +133,6 @@ class Checks:
         files = dict.fromkeys(os.path.basename(array.template) for array in arrays)
         return f"Slurm takes {', '.join(files)}"
 
-    def run_small(self):
-        """A line for each stage that runs on some rows of the benchmark, until one fails."""
-        print("--check run: a part of the rows to train on, here and not in a job; --epochs 1 is "
-              "enough", flush=True)
-        out = f"{self.scratch}/out"
-        for task in small_tasks(self.workflow, self.options, self.data, out):
-            if not self.line(f"run of {task.stage}", run, task, out):
-                break
-
-
-# ---- what a stage script says about itself
-
-def check_names(env, script, names, scratch):
-    """Refuses names of options that are not in the --help of a stage script; NotChecked. scratch:
-    a directory that improvelib may make"""
-    program = os.path.basename(script)
-    code, text = run_model("--check_env", env, script, "--output_dir", scratch, "--help")
-    last = (text.strip().splitlines() or ["it prints nothing"])[-1]
-    if code == NOT_IMPORTED:
-        raise Refusal(f"{script} cannot be imported in --env {env}: {last}",
-                      "mend that, or name another environment with --env")
-    flags = set(FLAG.findall(text))
-    if code or not flags:
-        raise NotChecked(f"{program} --help exits with {code} and lists no options: {last}")
-    for name in names:
-        if name not in flags:
-            near = difflib.get_close_matches(name, sorted(flags), 1)
-            raise Refusal(f"{program} knows no --{name}",
-                          f"did you mean --{near[0]}?" if near else "leave it out")
-
-
-# ---- --check run
 
 def small_tasks(workflow, options, data, out):
     """Returns the first task of the last stage behind its inputs, each with few rows. out: a new
@@ -174,21 +149,17 @@ def small_tasks(workflow, options, data, out):
     sizes = [str(task.arguments.get("batch_size")) for task in plan.tasks]
     most = max([ROWS] + [BATCHES * int(size) for size in sizes if size.isdigit()])
     for task in wanted:
-        task.arguments.update((option, small_split(task.arguments[option], data, out, most))
-                              for option in SPLIT_FILES if option in task.arguments)
+        for option in set(SPLIT_FILES).intersection(task.arguments):
+            name = task.arguments[option]
+            path = task.arguments[option] = f"{out}/small_splits/{os.path.basename(name)}"
+            rows = benchmark.read_ids(os.path.join(out if "/" in name else data.splits, name))
+            # at most so many rows, spread evenly
+            launch_files.write_file(path, benchmark.text_of(rows[::max(1, -(-len(rows) // most))]))
     return wanted
 
 
-def small_split(name, data, out, most):
-    """Writes at most so many rows of a split file, spread evenly; returns the new path."""
-    rows = subsets.read_ids(os.path.join(out, name) if "/" in name else data.split_file(name))
-    path = f"{out}/small_splits/{os.path.basename(name)}"
-    launch_files.write_file(path, subsets.text_of(rows[::max(1, -(-len(rows) // most))]))
-    return path
-
-
 def run(task, out):
-    """Runs a task; returns its time and memory. NotChecked, Refusal."""
+    """Runs a task; returns its time and memory."""
     _, said = run_model(*command_line(task, out), RETRIES="0", TASK_EXECUTOR="local",
                         TASK_CORES=str(cores()))
     directory = f"{out}/{task.name}"
@@ -196,7 +167,7 @@ def run(task, out):
     if status.reason_kind == "environment":
         raise NotChecked(f"{status.reason}; compute nodes may have what this machine lacks")
     if status.state != "done":
-        log = "\n".join(tail(f"{directory}/log.txt", LOG_LINES)) or said
+        log = "\n".join(tail(f"{directory}/log.txt", 20)) or said
         sys.stderr.write(f"{log}\n")
         raise Refusal(f"{task.stage} failed: {status.reason}",
                       "the end of its log is above; a model may also need more than "

@@ -20,8 +20,7 @@ NOTHING = ("", "None", "{}")
 # Of keys that mean the same, the first one here wins: a file may serve several workflows.
 PREFERRED = {"csa": ("csa_outdir", "source_datasets"), "lca": ("dataset",),
              "hpo": ("source", "dataset", "val_metric")}
-STAGES = ("Preprocess", "Train", "Infer")
-SIMILAR = 0.75     # difflib's ratio: split_num is a misspelt split_nums, batch_size no max_size
+SIMILAR = 0.75     # difflib's ratio: split_num is a misspelt split_nums, batch_size no min_size
 # Keys of IMPROVE's other programs, and of our other workflows, that only look misspelt.
 OF_OTHERS = re.compile(r"parsl_.*|n_splits|(canc|drug)_col_name.*|model_outdir"
                        r"|hyperparameters?_file|(raw_data|x_data|y_data|splits)_dir")
@@ -43,49 +42,31 @@ def read(path, workflow, parser, given):
     if not default and not own:
         raise Refusal(f"--config_file {path} has nothing in [{workflow.upper()}] or [DEFAULT]",
                       f"a file with one of them (this one has {', '.join(sections) or 'none'})")
-    known, ignored = {}, []     # known: option -> its keys in the section that counts
+    ignored = [key for key in {**default, **own} if key.lower() not in actions]
+    for key in ignored:
+        near = difflib.get_close_matches(key.lower(), actions, 1, SIMILAR)
+        if near and not OF_OTHERS.fullmatch(key.lower()):
+            raise Refusal(f"--config_file {path} has an unknown key {key}",
+                          f"did you mean {near[0]}? A model's own keys belong into "
+                          "preprocess_args, train_args, infer_args")
+    known, values = {}, {}      # known: option -> its keys in the section that counts
     for section in (default, own):
         here = {}
-        for key, text in section.items():
-            action = actions.get(key.lower())
-            if action is None:
-                refuse_misspelt(key, actions, path)
-                ignored.append(key)
-            elif action.dest not in given:
-                here.setdefault(action, []).append((key, unquoted(text)))
+        for key in section:
+            if key not in ignored:
+                here.setdefault(actions[key.lower()], []).append((key, section[key]))
         known.update(here)
-    values = {}
     for action, pairs in known.items():
-        key, text = one_of(pairs, PREFERRED.get(workflow, ()), path)
-        if text not in NOTHING:
-            values[action.dest] = value_of(key, text, action, parser, path)
+        if action.dest not in given:
+            values.update(value_of(pairs, PREFERRED.get(workflow, ()), action, parser, path))
     settle(values, given, path)
-    ignored += [f"[{name}] {key}" for name in STAGES for key in sections.get(name, ())
-                if key not in own]
+    ignored += [f"[{name}] {key}" for name in ("Preprocess", "Train", "Infer")
+                for key in sections.get(name, ()) if key not in own]
     return values, [f"--config_file {path}: ignored, since it means nothing here: "
                     f"{', '.join(dict.fromkeys(ignored))}"] * bool(ignored)
 
 
-def settle(values, given, path):
-    """Puts options of ours in place of those that only a file has; Refusal."""
-    if not values.pop("uses_cuda_name", True):
-        values.pop("cuda_name", None)
-    image = values.pop("singularity_image", None)
-    if values.pop("use_singularity", False) and "env" not in given:
-        if image is None:
-            raise Refusal(f"--config_file {path}: use_singularity is true, but singularity_image "
-                          "is missing", "singularity_image = IMAGE.sif")
-        values["env"] = f"apptainer:{image}"
-    if "model" not in {**values, **given}:
-        # The default model is not what anybody wrote a file for.
-        raise Refusal(f"--config_file {path} names no model in a section that is read",
-                      "model_name in [DEFAULT], or --model NAME")
-
-
-# ---- sections and keys
-
 def read_sections(path):
-    """Returns {section: {key as it is written: text}} of an INI file; Refusal."""
     config = configparser.ConfigParser(interpolation=None, default_section="")
     config.optionxform = str
     try:
@@ -95,52 +76,45 @@ def read_sections(path):
         reason = " ".join(repr(str(error))[1:-1].split())[:200]
         raise Refusal(f"--config_file {path} cannot be read ({reason})",
                       "an INI file: [SECTION], then lines of key = value")
-    return {name: dict(config[name]) for name in config.sections()}
+    # blanks and quotes around a whole value are not part of it
+    return {name: {key: re.sub(r"""^(['"])((?:(?!\1).)*)\1$""", r"\2", text.strip())
+                   for key, text in config[name].items()} for name in config.sections()}
 
 
-def one_of(pairs, preferred, path):
-    """Returns the (key, text) that counts of keys that mean the same; Refusal if none does."""
+def value_of(pairs, preferred, action, parser, path):
+    """Returns {option: value}, {} for an empty text; Refusal. pairs: its (key, text), all alike"""
     best = [pair for name in preferred for pair in pairs if pair[0].lower() == name]
     if not best and len({text for _, text in pairs}) > 1:
         raise Refusal(f"--config_file {path} sets {pairs[0][0]} and {pairs[1][0]}, which mean "
                       "the same, to different values", "one of them")
-    return (best or pairs)[0]
-
-
-def refuse_misspelt(key, actions, path):
-    """Refuses an unknown key that resembles a known one; others are ignored."""
-    near = difflib.get_close_matches(key.lower(), actions, 1, SIMILAR)
-    if near and not OF_OTHERS.fullmatch(key.lower()):
-        raise Refusal(f"--config_file {path} has an unknown key {key}",
-                      f"did you mean {near[0]}? A model's own keys belong into preprocess_args, "
-                      "train_args, infer_args")
-
-
-# ---- values
-
-def value_of(key, text, action, parser, path):
-    """Returns a key's value, None (the default) for an empty list; Refusal."""
+    key, text = (best or pairs)[0]
+    if text in NOTHING:
+        return {}
     if action.nargs == "+":     # a list of JSON, or names with blanks between them
         text = ",".join(re.findall(r"[^\s\[\],'\"]+", text))
-    try:
-        if action.nargs == 0:
-            return boolean(text)
-        # with =, since a value may begin with a dash
-        line = [f"{action.option_strings[0]}={text}"]
-        return getattr(parser.parse_args(line), action.dest) if text else None
-    except (Refusal, argparse.ArgumentTypeError) as error:
-        raise Refusal(f"--config_file {path}: {key}: {str(error).partition(': ')[2] or error}",
+    try:        # with =, since a value may begin with a dash
+        read_one = parser.parse_args([f"{action.option_strings[0]}={text}"]) if text else None
+        return {action.dest: getattr(read_one, action.dest, None)}
+    except Refusal as error:
+        raise Refusal(f"--config_file {path}: {key}: {str(error).partition(': ')[2]}",
                       f"another value of {key}")
 
 
 def boolean(text):
     """'y' -> True, 'F' -> False, as IMPROVE's str2bool reads them."""
     if text.lower() not in TRUE + FALSE:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is neither true nor false ({'/'.join(TRUE)} or {'/'.join(FALSE)})")
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
     return text.lower() in TRUE
 
 
-def unquoted(text):
-    """Blanks and quotes around a whole value are not part of it."""
-    return re.sub(r"""^(['"])((?:(?!\1).)*)\1$""", r"\2", text.strip())
+def settle(values, given, path):
+    """Puts options of ours in place of those that only a file has; Refusal."""
+    if not values.pop("uses_cuda_name", True):
+        values.pop("cuda_name", None)
+    image = values.pop("singularity_image", "")
+    if values.pop("use_singularity", False) and "env" not in given:
+        values["env"] = f"apptainer:{image}"
+    if "model" not in {**values, **given}:
+        # The default model is not what anybody wrote a file for.
+        raise Refusal(f"--config_file {path} names no model in a section that is read",
+                      "model_name in [DEFAULT], or --model NAME")

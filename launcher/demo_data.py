@@ -1,11 +1,9 @@
 """demo_data: writes a synthetic benchmark in the layout of IMPROVE's raw_data.
 
     latent factors of cell lines and drugs
-      └─> response = study's shift + drug + cell line + their interaction + noise
-      └─> gene expression, descriptors = the same factors
-
-Files written: SYNTHETIC_DATA.txt, y_data/response.tsv, x_data/cancer_gene_expression.tsv and
-drug_mordred.tsv, splits/{study}_all.txt and {study}_split_{k}_{train,val,test}.txt
+      └─> y_data/response.tsv: study's shift + drug + cell line + their interaction + noise
+      └─> x_data/cancer_gene_expression.tsv, drug_mordred.tsv: the same factors
+      └─> splits/{study}_all.txt, {study}_split_{k}_{train,val,test}.txt; SYNTHETIC_DATA.txt
 
 Every Python writes the same bytes: all chance is Random.random(), and only + - * / and square roots
 are used, which round alike everywhere (exp, gauss and sum of floats do not).
@@ -15,15 +13,10 @@ import os
 import random
 import shutil
 
-from launcher.benchmark import MARKER, is_demo_data
-from launcher.subsets import in_random_order as shuffled, text_of
+from launcher.benchmark import MARKER, in_random_order as shuffled, text_of
 
-SEED = 1
-NUMBER_OF_SPLITS = 3
 FOLDS = {"train": range(2, 10), "val": [1], "test": [0]}    # of 10, in split 0
-NUMBER_OF_FACTORS = 4      # of a cell line, seen as its genes, and of a drug, as its descriptors
-CELLS = [f"ACH-{number:06d}" for number in range(1, 151)]
-DRUGS = [f"Drug_{number}" for number in range(1, 49)]
+FACTORS = range(4)      # of a cell line, seen as its genes, and of a drug, as its descriptors
 MARKER_TEXT = ("All data in this folder are synthetic: made by launcher/demo_data.py from random "
                "numbers, under the names of real studies, and say nothing about any drug, gene "
                "or cell line.\n")
@@ -41,21 +34,26 @@ RESPONSE_COLUMNS = ("source improve_sample_id improve_chem_id study auc ic50 ec5
 
 def demo_files():
     """Returns the whole benchmark as a dict: relative file name -> text."""
-    rng = random.Random(SEED)
-    cells, drugs = latent_factors(rng, CELLS), latent_factors(rng, DRUGS)
+    rng = random.Random(1)
+    cells = latent_factors(rng, [f"ACH-{number:06d}" for number in range(1, 151)])
+    drugs = latent_factors(rng, [f"Drug_{number}" for number in range(1, 49)])
     rows, files = [], {MARKER: MARKER_TEXT}
-    for seed, study in enumerate(STUDIES, SEED + 1):
-        first = len(rows)
-        rows += study_rows(random.Random(seed), study, cells, drugs)
-        files.update(split_files(random.Random(seed + 100), study[0], range(first, len(rows))))
+    for seed, (study, cell_count, drug_count, coverage, shift) in enumerate(STUDIES, 2):
+        rng, first = random.Random(seed), len(rows)
+        chosen_cells = sorted(shuffled(rng, cells)[:cell_count])
+        chosen_drugs = sorted(shuffled(rng, drugs)[:drug_count])
+        rows += [[study, cell, drug, study, *curve_values(rng, shift, cells[cell], drugs[drug])]
+                 for cell in chosen_cells for drug in chosen_drugs if rng.random() < coverage]
+        files.update(split_files(random.Random(seed + 100), study, range(first, len(rows))))
     # enough for a model that reads x_data; three header rows: Ensembl, Entrez, symbol
-    factors = range(NUMBER_OF_FACTORS)
-    genes = [["", *(f"{kind}{number}" for number in factors)] for kind in ("ENSG", "", "GENE")]
-    descriptors = [["improve_chem_id", *(f"mordred.D{number}" for number in factors)]]
-    for name, table in (("y_data/response", [RESPONSE_COLUMNS] + rows),
-                        ("x_data/cancer_gene_expression", genes + feature_rows(cells)),
-                        ("x_data/drug_mordred", descriptors + feature_rows(drugs))):
-        files[f"{name}.tsv"] = text_of("\t".join(row) for row in table)
+    genes = [["", *(f"{kind}{number}" for number in FACTORS)] for kind in ("ENSG", "", "GENE")]
+    descriptors = [["improve_chem_id", *(f"mordred.D{number}" for number in FACTORS)]]
+    for file, table, factors in (("cancer_gene_expression", genes, cells),
+                                 ("drug_mordred", descriptors, drugs)):
+        table += [[name, *(repr(round(6.0 + value, 4)) for value in values)]
+                  for name, values in factors.items()]
+        files[f"x_data/{file}.tsv"] = text_of(map("\t".join, table))
+    files["y_data/response.tsv"] = text_of(map("\t".join, [RESPONSE_COLUMNS] + rows))
     return files
 
 
@@ -68,30 +66,15 @@ def normal(rng):
 
 
 def latent_factors(rng, names):
-    """Returns {name: list of NUMBER_OF_FACTORS standard normal numbers}, sorted by name."""
-    found = {name: [normal(rng) for _ in range(NUMBER_OF_FACTORS)] for name in names}
+    """Returns {name: list of standard normal numbers}, sorted by name."""
+    found = {name: [normal(rng) for _ in FACTORS] for name in names}
     return dict(sorted(found.items()))
-
-
-def feature_rows(factors):
-    return [[name, *(repr(round(6.0 + value, 4)) for value in values)]
-            for name, values in factors.items()]
-
-
-def study_rows(rng, study, cells, drugs):
-    """Returns the rows of a study in response.tsv, lists of texts. cells, drugs: name -> factors"""
-    name, cell_count, drug_count, coverage, shift = study
-    chosen_cells = sorted(shuffled(rng, cells)[:cell_count])
-    chosen_drugs = sorted(shuffled(rng, drugs)[:drug_count])
-    return [[name, cell, drug, name, *curve_values(rng, shift, cells[cell], drugs[drug])]
-            for cell in chosen_cells for drug in chosen_drugs if rng.random() < coverage]
 
 
 def curve_values(rng, shift, cell, drug):
     """Returns the texts of auc ... dss1. auc is 0 (all cells killed) to 1; the others follow it."""
-    effects = 0.55 + 0.5 * drug[0] + 0.3 * cell[0]
     interaction = 0.3 * cell[1] * drug[1] + 0.15 * cell[2] * drug[2] + 0.1 * cell[3] * drug[3]
-    value = effects + interaction
+    value = 0.55 + 0.5 * drug[0] + 0.3 * cell[0] + interaction
     squashed = 0.5 + 0.5 * value / math.sqrt(1.0 + value * value)   # between 0 and 1, 0.5 at 0
     auc = min(1.0, max(0.0, squashed + shift + 0.07 * normal(rng)))
     ic50 = 4.0 + 5.0 * (1.0 - auc) + 0.3 * normal(rng)
@@ -110,7 +93,7 @@ def split_files(rng, name, rows):
     """Returns {file name: text} of a study's splits: split k tests on fold k and validates on fold
     k + 1. rows: its row numbers in response.tsv, from 0"""
     order, files = shuffled(rng, rows), {f"splits/{name}_all.txt": text_of(rows)}
-    for split in range(NUMBER_OF_SPLITS):
+    for split in range(3):
         for part, folds in FOLDS.items():
             chosen = [row for place, row in enumerate(order) if (place - split) % 10 in folds]
             files[f"splits/{name}_split_{split}_{part}.txt"] = text_of(sorted(chosen))
@@ -118,11 +101,8 @@ def split_files(rng, name, rows):
 
 
 def write_demo_data(directory):
-    """Writes the benchmark as `directory`, unless it exists; OSError.
-
-    It is written beside it and renamed when it is whole: two launches at once, or a killed one,
-    never leave half a benchmark.
-    """
+    """Writes the benchmark as `directory`, unless it exists; OSError. It is written beside it and
+    renamed: two launches at once, or a killed one, never leave half a benchmark."""
     temporary = f"{directory}.{os.urandom(4).hex()}.tmp"
     try:
         for name, text in demo_files().items():
@@ -132,7 +112,7 @@ def write_demo_data(directory):
                 file.write(text)
         os.rename(temporary, directory)    # fails if it exists: another launch was faster
     except OSError:
-        if not is_demo_data(directory):
+        if not os.path.isfile(f"{directory}/{MARKER}"):
             raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

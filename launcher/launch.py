@@ -16,19 +16,23 @@ from core.text import Output, plural
 from core.tree import ResultsTree
 from launcher import (announce, check, launch_files, local, options as command_line, planning,
                       queue, slurm, status)
+from launcher.paths import MODEL_STAGES
 
 
 class Workflow(NamedTuple):
     """What a workflow_*.py brings.
 
-    stages      the stages that --redo offers
+    header      of its file, also the help of its command; its end is examples, 'To do this:'
     plan        (options, Benchmark) -> Plan
+    options     rows of the table in launcher/options that no other workflow has
+    stages      the stages that --redo offers
     train_names options -> names of more arguments that trials pass to train, for --check
     """
     name: str
-    stages: tuple
-    parser: Callable
+    header: str
     plan: Callable
+    options: list = []
+    stages: tuple = MODEL_STAGES
     train_names: Callable = lambda options: ()
 
     @property
@@ -62,7 +66,7 @@ def main(workflow, argv=None):
 
 def run(workflow, argv):
     """The steps in their order; returns the exit code."""
-    options = command_line.parse(workflow.parser(), argv)
+    options = command_line.parse(workflow, argv)
     if options.check:
         return check.show(workflow, options)
     if options.status:

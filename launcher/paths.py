@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 from core.errors import Refusal
+from core.text import as_text
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder that people copy
 MODEL_STAGES = ("preprocess", "train", "infer")
@@ -32,20 +33,27 @@ def with_absolute_path(name, value, folder):
     return path if value and is_path and os.path.exists(path) else value
 
 
-def absolute_environment(spec, folder):
-    """Returns ENV with an absolute path. A bare name is conda's, unless it is a directory that
-    holds an environment, here or in `folder`. Refusal: the directory does not exist."""
-    kind, _, place = spec.partition(":")
+def environment(text, folder=""):
+    """Returns ENV as KIND:PLACE, with an absolute path. A bare name is conda's, unless it is a
+    directory that holds an environment, here or in `folder`. Refusal: no such kind or directory."""
+    kind, colon, place = text.partition(":")
+    with open(f"{HERE}/run_model.sh", encoding="utf-8") as file:
+        kinds = re.findall(r"^ +(\w+)\)", file.read(), re.MULTILINE)    # a site may add its own
+    if not colon and kind not in kinds and re.match(r"[\w.~/][^\s:]*$", kind):
+        kind, place = "conda", kind
+    if kind not in kinds or (kind == "none") == bool(place) or not as_text(text).isprintable():
+        raise Refusal(f"--env {text!r} is no environment", "one of none, venv:DIR, "
+                      "conda:NAME_OR_PREFIX, module:NAME[,NAME], apptainer:IMAGE.sif")
     if kind not in ("venv", "apptainer", "conda"):
-        return spec
+        return text
     path = found(place, folder)
     if kind == "conda" and os.sep not in place:
         if os.path.lexists(f"{path}/pyvenv.cfg"):
             kind = "venv"
         elif not os.path.lexists(f"{path}/conda-meta"):
-            return spec
+            return f"conda:{place}"
     if not os.path.exists(path):
-        raise Refusal(f"--env {spec}: {path} does not exist", "the path of an existing environment")
+        raise Refusal(f"--env {text}: {path} does not exist", "the path of an existing environment")
     return f"{kind}:{path}"
 
 

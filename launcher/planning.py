@@ -12,7 +12,7 @@ from core.errors import Refusal
 from core.task import STAGES, command_line, quoted
 from core.text import plural
 from core.tree import ResultsTree
-from launcher import benchmark, changed_data, demo_data, improve_stages, slurm, templates
+from launcher import benchmark, demo_data, improve_stages, slurm, templates
 from launcher.options import BENCHMARK
 from launcher.paths import MODEL_STAGES, check_output_dir, model_script, run_model
 from launcher.tasks import arrays_of, rows_of
@@ -83,8 +83,7 @@ def find_data(options):
                           f"{options.input_dir} ({error.strerror})",
                           "name a benchmark's raw_data with --input_dir, or change to a directory "
                           "of yours")
-    data = benchmark.read_benchmark(options.input_dir, options.y_col_name, options.split_type,
-                                    options.y_data_file)
+    data = benchmark.read_benchmark(options)
     if data.synthetic:      # the summary says what that means
         why = f"./{BENCHMARK} does not exist, so " if options.demo else ""
         print(f"demo data: {why}this run uses the synthetic benchmark in {options.input_dir}",
@@ -119,8 +118,8 @@ def look(workflow, tasks, data, options):
     tree = ResultsTree(options.output_dir)
     refuse_other_owner(tree, workflow, options)
     adopt(tasks, tree, options)
-    found = changed_data.check(data, tasks, tree, options)
-    options.notes += changed_data.script_notes(tasks, tree)
+    found = benchmark.check_unchanged(data, tasks, tree, options)
+    options.notes += improve_stages.script_notes(tasks, tree)
     why = rules.decide(tasks, tree, options.redo)
     if options.adopt_data:      # the plan of a launch says which data results are valid for
         why.setdefault("scores", rules.Reason("tables", "the data were taken as valid"))

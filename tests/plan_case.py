@@ -1,24 +1,26 @@
 """plan_case: a command line in this process, as far as its plan: nothing is started or written."""
-
-import importlib
 import os
 
+import workflow_csa
+import workflow_hpo
+import workflow_lca
 from core.errors import Refusal
 from core.task import argument_list
 from launcher import benchmark
 from launcher import options as command_line
 from tests.support import WorkCase
 
+WORKFLOWS = {module.WORKFLOW.name: module.WORKFLOW
+             for module in (workflow_csa, workflow_hpo, workflow_lca)}
+
 
 class Planned:
     """What a command line means: its options, and the Plan that its workflow makes of them."""
 
     def __init__(self, workflow, *line):
-        module = importlib.import_module(f"workflow_{workflow}")
-        self.options = command_line.parse(module.parser(), list(line))
-        self.data = benchmark.read_benchmark(self.options.input_dir, self.options.y_col_name,
-                                             self.options.split_type, self.options.y_data_file)
-        self.plan = module.plan(self.options, self.data)
+        self.options = command_line.parse(WORKFLOWS[workflow], line)
+        self.data = benchmark.read_benchmark(self.options)
+        self.plan = WORKFLOWS[workflow].plan(self.options, self.data)
         self.tasks = {task.name: task for task in self.plan.tasks}
         self.notes = [*self.options.notes, *self.plan.notes]
 
@@ -40,8 +42,7 @@ class PlanCase(WorkCase):
         os.chdir(self.work)
 
     def parsed(self, *line, workflow="csa"):
-        module = importlib.import_module(f"workflow_{workflow}")
-        return command_line.parse(module.parser(), list(line))
+        return command_line.parse(WORKFLOWS[workflow], line)
 
     def refused(self, workflow, *line):
         """The sentence and the hint with which a command line is refused before anything runs."""

@@ -1,6 +1,5 @@
 """--check: planted mistakes are found and named, one line a check; nothing is left behind."""
 import contextlib
-import importlib
 import io
 import os
 import re
@@ -8,8 +7,8 @@ import sys
 import tempfile
 from unittest import mock
 
-from launcher import check
-from tests.plan_case import PlanCase
+from launcher import check, launch
+from tests.plan_case import WORKFLOWS, PlanCase
 from tests.support import TOY, write_benchmark
 
 BASELINE = ("--input_dir", "raw", "--output_dir", "out", "--executor", "local")
@@ -43,12 +42,11 @@ class CheckCase(PlanCase):
 
     def check(self, *line, workflow="csa", how=("--check",), **settings):
         """({check: its line}, output) of the baseline model, if the line names no other."""
-        module = importlib.import_module(f"workflow_{workflow}")
         said = io.StringIO()
         with mock.patch.dict(os.environ, settings), \
                 mock.patch.object(tempfile, "tempdir", self.path("tmp")), \
                 contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            code = module.main([*BASELINE, *how, *line])
+            code = launch.main(WORKFLOWS[workflow], [*BASELINE, *how, *line])
         said = said.getvalue()
         self.assertEqual((os.listdir("tmp"), os.path.exists("out")), ([], False), "left behind")
         rows = dict(re.findall(r"^(\S.*?) +((?:ok|wrong:|not checked:).*)$", said, re.MULTILINE))
@@ -87,7 +85,7 @@ class PlantedMistakesTest(CheckCase):
         for line, wanted in (
                 (("--train_args", "--learning_rat 0.1 --seed 1", "--split", "7"),
                  {"options of train": "knows no --learning_rat; did you mean --learning_rate?",
-                  "studies and splits": "no split files A_split_7_train.txt"}),
+                  "benchmark": "no split files A_split_7_train.txt"}),
                 (("--cuda_name", "cuda:0", "--output_dir", "file/out"),
                  {"options of train": "no --cuda_name", "options of infer": "no --cuda_name",
                   "output directory": "file/out cannot be written"}),
@@ -105,8 +103,9 @@ class PlantedMistakesTest(CheckCase):
         os.unlink("model/own_infer_improve.py")
         os.unlink("raw/splits/B_split_1_val.txt")
         part = "own_infer_improve.py does not exist; --model NAME"
-        self.assert_wrong({"options of infer": part, "studies and splits":
-                           "B_split_1_val.txt cannot be read; choose other studies"}, *OWN)
+        self.assert_wrong({"options of infer": part, "benchmark":
+                           "B_split_1_val.txt cannot be read; choose other studies"}, *OWN,
+                          "--source", "B", "--split", "1")
 
     def test_an_environment_that_does_not_work_or_lacks_a_module_is_wrong(self):
         self.write_venv("#!/bin/sh\necho no python here\nexit 1\n")
@@ -167,11 +166,18 @@ class TinyRunTest(CheckCase):
         for line, least, most in (((), 1000, 2000), (("--train_args", "--batch_size 400"), 2000,
                                                      3200)):
             found = self.planned("csa", *TOY, "--input_dir", "big", *line)
-            task = check.small_tasks(importlib.import_module("workflow_csa"), found.options,
-                                     found.data, self.path(f"tiny{most}"))[0]
+            task = check.small_tasks(WORKFLOWS["csa"], found.options, found.data,
+                                     self.path(f"tiny{most}"))[0]
             rows = self.read(task.arguments["train_split_file"]).split()
             self.assertTrue(least < len(rows) <= most, len(rows))
             self.assertTrue(rows[0] == every[0] and rows[-1] in every[-10:], rows[-1])
+
+    def test_a_study_that_exists_is_made_again_in_the_folder_of_a_small_run(self):
+        found = self.planned("hpo", *BASELINE)
+        (name, study), *_ = found.plan.once.items()
+        self.write(f"out/{name}", study)
+        check.small_tasks(WORKFLOWS["hpo"], found.options, found.data, self.path("tiny"))
+        self.assertEqual(self.read("tiny", name), study)
 
     def test_an_environment_that_this_machine_does_not_have_is_not_checked(self):
         if {"MODULESHOME", "LMOD_PKG"} & set(os.environ):

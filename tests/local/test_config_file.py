@@ -23,7 +23,7 @@ FILES = {
         "parsl_config_file, available_accelerators"),
     "csa_parsl_old.ini": (".", {
         "source": ["B"], "target": ["A"], "split": [1], "epochs": 7, "model_dir": "toy_model",
-        "hyperparameters": {"B": {"learning_rate": "0.125"}}, "env": "apptainer:toy.sif"},
+        "hyperparameters_file": "hyperparameters_default.json", "env": "apptainer:toy.sif"},
         "[Train] batch_size, [Infer] infer_batch"),
     "csa_swarm.ini": (".", {
         "output_dir": "runs/csa_toy_cell", "split_type": "cell", "cuda_name": "cuda:7",
@@ -102,7 +102,7 @@ class ConfigFileTest(PlanCase):
                 ('[CSA]\nsplit = ["0"]\nsplit_nums = ["1"]\n', "sets split and split_nums, which "),
                 ("[CSA]\nonly_cross_study = flase\n", "only_cross_study: 'flase' is neither true"),
                 ("[CSA]\nuses_cuda_name = maybe\n", "uses_cuda_name: 'maybe' is neither"),
-                ("[CSA]\nuse_singularity = true\n", "singularity_image is missing"),
+                (toy + "use_singularity = true\n", "'apptainer:' is no environment"),
                 (toy + "input_supp_data_dir = ./x\n", "--input_supp_data_dir ./x does not exist"),
                 # a file that was written for a model does not plan the default one
                 ("[DEFAULT]\ninput_dir = raw\n[Global_Params]\nmodel_name = graphdrp\n", no_model),
@@ -136,7 +136,6 @@ class ConfigFileTest(PlanCase):
                 ("only_cross_study = y", (), "csa", "only_cross_study", True),
                 ("only_cross_study = y", ("--only_cross_study", "F"), "csa", "only_cross_study",
                  False),
-                ("", ("--only_cross_study",), "csa", "only_cross_study", True),
                 (cuda + "False", (), "csa", "cuda_name", None),
                 (cuda, (), "csa", "cuda_name", "cuda:3"),
                 (cuda + "F", ("--cuda_name", "cuda:0"), "csa", "cuda_name", "cuda:0"),
@@ -149,7 +148,7 @@ class ConfigFileTest(PlanCase):
                 ("source = A\n[CSA]\nsource = B", (), "csa", "source", ["B"]),
                 ("lc_sizes_arr = [4, 8]", (), "lca", "lc_sizes_arr", [4, 8]),
                 # the command line wins, also over a bad value
-                ("target_datasets = [1.5]", ("--target_datasets", "A"), "csa", "target", ["A"]),
+                ("split = [1.5]", ("--split_nums", "1"), "csa", "split", [1]),
                 ("use_singularity = True", ("--env", "none"), "csa", "env", "none")):
             with self.subTest(text=text, workflow=workflow):
                 found = self.read_as(text, *line, workflow=workflow)

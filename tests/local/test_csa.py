@@ -17,14 +17,14 @@ INTERRUPTED_START = """
 import os, signal, sys
 sys.path.insert(0, {0!r})
 import workflow_csa
-from launcher import local
+from launcher import launch, local
 real = local.Campaign._start
 def start(*arguments):
     process = real(*arguments)
     os.kill(os.getpid(), signal.SIGINT)
     return process
 local.Campaign._start = start
-sys.exit(workflow_csa.main(sys.argv[1:]))
+sys.exit(launch.main(workflow_csa.WORKFLOW))
 """
 
 

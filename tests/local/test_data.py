@@ -1,7 +1,6 @@
 """Data as IMPROVE has it: blind splits, another response file, joint sources, subsets."""
 import os
 
-from launcher import benchmark, subsets
 from stages.stats.generalization import densed_rows, generalization_rows
 from tests.plan_case import PlanCase
 from tests.support import TOY, write_benchmark, write_ids
@@ -33,8 +32,9 @@ class DataCase(PlanCase):
 
 class BenchmarkTest(DataCase):
     def test_files_that_are_no_split_files_do_not_matter(self):
-        names = "A_all.txt ._A_all.txt -x_all.txt .DS_Store A_split_00_train.txt A_split_0_val.txt"
-        self.assertEqual(benchmark.studies_of(names.split()), {"A": (0,)})
+        for name in "._D_all.txt -x_all.txt .DS_Store A_split_09_train.txt".split():
+            self.write(f"raw/splits/{name}", "")
+        self.assertEqual(self.planned_toy("csa").data.studies, dict.fromkeys("ABC", [0, 1]))
 
     def test_a_response_file_that_cannot_be_used_is_named_with_what_is_wrong(self):
         response = self.read("raw/y_data/response.tsv")
@@ -43,7 +43,7 @@ class BenchmarkTest(DataCase):
                       self.refused("csa", *TOY))
         os.unlink("raw/y_data/response.tsv")
         self.write("raw/y_data/synergy.tsv", response.replace("auc", "loewe"))
-        self.assertRegex(self.refused("csa", *TOY), "response.tsv cannot be read .*\n.*--y_data_")
+        self.assertRegex(self.refused("csa", *TOY), "response.tsv: cannot be read .*\n.*--y_data_")
         found = self.planned_toy("csa", "--y_data_file", "synergy.tsv", "--y_col_name", "loewe")
         self.assertEqual(found.tasks["ml_data/A-B/split_0"].arguments["y_data_file"], "synergy.tsv")
         self.assertNotIn("y_data_file", found.tasks["models/A/split_0"].arguments)
@@ -54,7 +54,8 @@ class BenchmarkTest(DataCase):
             write_ids(self.path("raw"), f"E_split_0_{part}.txt", [0, 1])
         self.assert_each_refused([
             (("--target", "X"), "study 'X' of --target is not in"),
-            (("--source", "B"), "B_split_1_val.txt cannot be read\n  try: choose other studies"),
+            (("--source", "B", "--target", "B"),
+             "B_split_1_val.txt cannot be read\n  try: choose other studies"),
             (("--split_type", "cell", "--source", "C"), "no split files C_cell_0_train.txt"),
             (("--split_type", "cell", "--source", "A+C"), "no split files A+C_cell_0_train.txt"),
             (("--split_type", "drug"), "has drug splits\n  try: another --split_type"),
@@ -89,14 +90,6 @@ class BlindSplitsTest(DataCase):
         self.assert_reads(found, "A/ml_data/split_0/sz_3", file, "A_cell_0_val.txt",
                           "A_cell_0_test.txt")
         self.assertEqual(file, "lca_splits/seed_42/A_cell_0_sz_3.txt")
-
-
-class SubsetsTest(DataCase):
-    def test_subsets_are_found_by_their_names_also_those_of_blind_splits(self):
-        for name in ("A_split_0_sz_2.txt", "._A_split_0_sz_3.txt", "A_split_0_sz_x.txt"):
-            self.write(f"subsets/{name}", "0\n1\n")
-        self.assertEqual(subsets.find_subset_files("subsets"),
-                         {("A", 0, 2): "subsets/A_split_0_sz_2.txt"})
 
 
 class JointSourcesTest(DataCase):

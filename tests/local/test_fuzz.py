@@ -15,7 +15,7 @@ from core import improve_files
 from core.errors import FileError, Refusal
 from core.rules import decide
 from core.tree import STATES, ResultsTree
-from launcher import options, subsets, templates
+from launcher import benchmark, options, paths, templates
 from stages.search import space as hpo_space
 from tests.made_tree import Campaign
 from tests.plan_case import PlanCase
@@ -74,8 +74,9 @@ class FuzzTest(PlanCase):
 
     def test_options_take_any_text_or_refuse_it(self):
         errors = argparse.ArgumentTypeError, Refusal
-        for reader, seeds in ((options.whole, ["0", "3"]), (options.split_numbers, ["0-9", "7"]),
-                              (options.environment, ["none", "conda:x", "venv:/a/b"]),
+        for reader, seeds in ((options.TYPES["0|N"], ["0", "3"]),
+                              (options.split_numbers, ["0-9", "7"]),
+                              (paths.environment, ["none", "conda:x", "venv:/a/b"]),
                               (options.stage_arguments,
                                ["--epochs 5 --name 'a b'", "{'epochs': 5, 'lr': 1e-3}",
                                 "{'a': [1, 2]}", "{[]: 1}"])):
@@ -89,7 +90,7 @@ class FuzzTest(PlanCase):
                             {"name": "act", "type": "categorical", "choices": ["relu", 1, True]}])
         predictions = ("improve_sample_id,improve_chem_id,auc_true,auc_pred\n"
                        "a,d,0.5,0.4\nb,d,0.7,0.6\n")
-        for errors, reader, seeds in ((Refusal, subsets.read_ids,
+        for errors, reader, seeds in ((Refusal, benchmark.read_ids,
                                        ["0\n1\n2\n", "5\r\n\r\n7"]),
                                       (FileError, lambda path: list(improve_files.read_table(
                                           path, "\t")), ["a\tb\n1\t2\n", '"a\tb"\n"1"']),

@@ -2,7 +2,7 @@
 import glob
 import os
 
-from launcher import subsets
+import workflow_lca
 from tests.campaign import LOCAL
 from tests.plan_case import PlanCase
 from tests.support import TOY, write_benchmark, write_ids
@@ -26,21 +26,23 @@ class LcaTest(PlanCase):
         return {int(row["size"]): int(row["n_splits"]) for row in self.table("learning_curve.csv")
                 if (row["source"], row["metric"]) == ("A", "mse")}
 
-    def subsets(self, *arguments):
-        """{file of a subset: text} that a command would write for split 0 of A."""
-        return self.planned("lca", *TOY, "--source", "A", "--split", "0", *arguments).plan.files
-
-    def test_sizes_are_a_constant_factor_apart(self):
-        for arguments, expected in (((128, 1280, 10),
-                                     [128, 165, 214, 276, 356, 460, 594, 767, 991, 1280]),
-                                    ((128, 1280, 1), [1280]),
-                                    ((2, 8, 10), [2, 3, 4, 5, 6, 7, 8])):
-            self.assertEqual(subsets.sizes(*arguments), expected)
+    def test_sizes_are_those_asked_for_or_a_constant_factor_apart(self):
+        for line, rows, expected in (
+                ((), 1280, [128, 165, 214, 276, 356, 460, 594, 767, 991, 1280]),
+                (("--lc_sizes", "1"), 1280, [1280]),
+                (("--min_size", "2"), 8, [2, 3, 4, 5, 6, 7, 8]),
+                (("--lc_sizes", "3"), 38, [4, 12, 38]),     # smaller ones in a small study
+                (("--lc_sizes_arr", "32", "20", "30,31"), 38, [20, 30, 31, 32])):
+            options = self.parsed(*line, workflow="lca")
+            self.assertEqual(workflow_lca.steps_of(options, "A", rows), expected)
 
     def test_the_shuffle_is_the_same_everywhere(self):
-        self.assertEqual(subsets.shuffled(range(10), 42, "gCSI", 0), [6, 3, 0, 7, 2, 4, 9, 1, 8, 5])
-        for other in ((1, "gCSI", 0), (42, "gCSI", 1)):
-            self.assertNotEqual(subsets.shuffled(range(10), *other), [6, 3, 0, 7, 2, 4, 9, 1, 8, 5])
+        write_benchmark("ten", ("gCSI",), rows=12)
+        files = self.planned("lca", *TOY, "--input_dir", "ten", "--lc_sizes", "1").plan.files
+        first, second = (files[f"lca_splits/seed_42/gCSI_split_{split}_sz_10.txt"].split()
+                         for split in (0, 1))       # rows 0 to 9 and 1 to 10
+        self.assertEqual(first, list("6307249185"))
+        self.assertNotEqual(second, [str(int(row) + 1) for row in first])
 
     def test_sizes_and_split_files_that_cannot_work_are_refused(self):
         os.makedirs("empty")
@@ -50,28 +52,18 @@ class LcaTest(PlanCase):
             (("--min_size", "500"), "a size of 500 rows is more than the 38 of A",
              "sizes of 38 or less"),
             (("--lc_sizes_arr", "10", "99"), "a size of 99 rows is more than the 38 of A"),
-            (("--max_size", "10", "--min_size", "20"), "a size of 20 rows is more than the 10"),
-            (("--lca_splits_dir", "empty"), "holds no file NAME_split_K_sz_N.txt"),
+            (("--lca_splits_dir", "empty"), "empty has no file NAME_split_K_sz_N.txt"),
             (("--lca_splits_dir", "made", "--source", "A", "--split", "3"),
              "made has no file A_split_3_sz_N.txt"),
-            (("--lca_splits_dir", "made"), "study 'XYZ' of --source")], *TOY, workflow="lca")
+            (("--lca_splits_dir", "made"), "XYZ_split_0_train.txt: cannot be read")], *TOY,
+            workflow="lca")
         write_ids("raw", "A_split_0_train.txt", [1, "x"])
         self.assert_each_refused([((), "A_split_0_train.txt", "is 'x', not a row number")], *TOY,
                                  workflow="lca")
 
-    def test_sizes_are_those_asked_for_and_smaller_in_a_small_study(self):
-        for arguments, sizes in (("--lc_sizes 3", [4, 12, 38]),
-                                 ("--lc_sizes_arr 32 20 30,31", [20, 30, 31, 32]),
-                                 ("--max_size 20 --min_size 5 --lc_sizes 2", [5, 20])):
-            for seed in ("42", "1"):        # another one is another experiment in other files
-                found = self.subsets(*arguments.split(), "--seed", seed)
-                self.assertEqual(list(found), [f"lca_splits/seed_{seed}/A_split_0_sz_{n}.txt"
-                                               for n in sizes])
-
     def test_subsets_that_exist_are_used(self):
-        os.makedirs("own/splits")
-        for size in (3, 5):
-            write_ids("own", f"A_split_0_sz_{size}.txt", range(size))
+        for name in ("A_split_0_sz_3", "A_split_0_sz_5", "._A_split_0_sz_4", "A_split_0_sz_x"):
+            self.write(f"own/splits/{name}.txt", "0\n1\n2\n")
         found = self.planned("lca", *TOY, "--lca_splits_dir", "own/splits")
         self.assertEqual((len(found.tasks), found.plan.files), (6, {}))
         self.assertIn(f"--train_split_file {self.path('own/splits/A_split_0_sz_5.txt')} ",

@@ -3,7 +3,7 @@ import json
 import os
 from unittest import mock
 
-from launcher import options
+from launcher import paths
 from tests.plan_case import PlanCase
 from tests.support import RUN_MODEL, TOY, write_benchmark
 
@@ -23,19 +23,19 @@ class CommandLineTest(PlanCase):
             self.assertGreaterEqual(ended.out.count("\nTo "), 4)
 
     def test_a_mistake_is_answered_with_what_was_meant(self):
-        self.assertEqual(self.parsed("--trials", "5", workflow="hpo").max_evals, 5)
+        found = self.parsed("--trials", "5", workflow="hpo")
+        self.assertEqual((found.max_evals, found.max_running), (5, 4))
         self.assert_each_refused([
             (("--epoch", "3"), "did you mean --epochs?"),
             (("--dry-run",), "did you mean --dry_run?"),
-            (("--partition", "gpu"), "those of sbatch are lines in slurm_templates/site.sbatch"),
-            (("--learning_rate", "0.1"), '--train_args "--learning_rate 0.1"'),
+            (("--learning_rate", "0.1"), '--train_args "--learning_rate 0.1", those of sbatch are '
+             "lines in slurm_templates/site.sbatch"),
             (("--model", "TOY"), "TOY_preprocess_improve.py does not exist", "upper and lower"),
             (("--status", "--cancel"), "--status and --cancel are given together"),
+            (("--adopt", "--check"), "--adopt and --check are given together"),
             (("--split", "0,3-1"), "neither a split number nor a range"),
-            (("--check", "walk"), "invalid choice: 'walk'"),
             (("--infer_args={'y_col_name': 'auc'}",), "--infer_args holds --y_col_name"),
             (("--train_args", "--config_file X"), "--train_args holds --config_file, which the "),
-            (("--preprocess_args", "--input_dir X"), "--preprocess_args holds --input_dir"),
             (("--train_args", "{'a': "), "is no list of arguments"),
             # a variable of the shell is not set
             (("--status", ""), "--status is followed by an empty text"),
@@ -48,7 +48,7 @@ class CommandLineTest(PlanCase):
         for line, wanted in (
                 (("--source", "A,B", "--split", "0,1"), dict(source=["A", "B"], split=[0, 1])),
                 (("--source", "A", "B", "--split", "0-1"), dict(source=["A", "B"], split=[0, 1])),
-                (("--gpus", "0,0,1,1"), dict(gpus=["0", "0", "1", "1"])),
+                (("--gpus", "0,0,1,1", "--retries", "0"), dict(gpus=list("0011"), retries=0)),
                 (("--source_datasets", "A"), dict(source=["A"])),
                 (("--train_args", "--verbose"), dict(train_args={"verbose": []}))):
             found = vars(self.parsed(*TOY, *line))
@@ -99,8 +99,8 @@ class CommandLineTest(PlanCase):
     def test_a_kind_that_a_site_adds_to_run_model_is_an_environment(self):
         self.write("run_model.sh", self.read(RUN_MODEL).replace(
             "\n    none)", "\n    spack) PYTHONS=(python) ;;\n    none)"))
-        with mock.patch.object(options, "HERE", self.work):
-            self.assertEqual(options.environment("spack:torch"), "spack:torch")
+        with mock.patch.object(paths, "HERE", self.work):
+            self.assertEqual(paths.environment("spack:torch"), "spack:torch")
 
     def with_hyperparameters(self, content, *line):
         self.write("best.json", json.dumps(content))
@@ -114,10 +114,9 @@ class CommandLineTest(PlanCase):
 
     def test_a_file_without_an_entry_for_this_model_and_source_is_refused_with_what_it_has(self):
         for content, part in (
-                ({"TOY": {}, "uno": {}}, "no entry for the model toy\n  try: a file that has one, "
-                 "or leave it out; this one has TOY, uno"),
-                ({"toy": {"a": {}, "B": {}}}, "no entry for toy trained on A\n  try: another "
-                 "--source, or another file; this one has B, a"),
-                ({"toy": []}, "cannot be read"),
+                ({"TOY": {"A": {}}, "toy": {"a": {}}}, "no entry for toy trained on A\n  try: a "
+                 "file that has one, or leave it out; this one has TOY trained on A, toy trained "
+                 "on a"),
+                ({"toy": {"A": []}}, "cannot be read"),
                 (3, "cannot be read")):
             self.assertIn(part, self.refused(*self.with_hyperparameters(content)))
