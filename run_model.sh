@@ -159,7 +159,7 @@ main() {
   esac
   if [[ -n ${TMPDIR:-} && ! -d $TMPDIR ]]; then unset TMPDIR; fi    # it is another node's
   unset STAGE_PYTHON ACTIVATION_FAILED ACTIVATION_OUTPUT SIGNALLED
-  if [[ $environment == none && -n $(type -P "${PYTHON[0]}") ]]; then
+  if [[ $environment == none ]] && type -P "${PYTHON[0]}" >/dev/null; then
     exec "${PYTHON[@]}" -I -S "$RUN_STAGE" "$@"
   fi
   log=$(mktemp 2>/dev/null || mktemp -p /dev/shm 2>/dev/null || echo /dev/null)

@@ -6,19 +6,12 @@ run_model.sh starts it in the model's environment (`python -I -S`, so only the s
 be imported). Who has a task in hand (runner/claim.py), and whether a stage ended well
 (runner/verdict.py), is decided here and nowhere else; everybody else reads the verdict.
 
-Usage: run_stage.py --task FILE INDEX [COUNT]      lines of a .tasks file, or of several
-       run_stage.py ENV SCRIPT ARGS...             one task
-       run_stage.py --judge ENV SCRIPT ARGS...     judges the outputs of another program
-       run_stage.py --environment ...              prints the ENV of these tasks
-       run_stage.py --paths ...                    prints the directories that a container needs
+Usage and settings: see run_model.sh, whose arguments these are; and
+    run_stage.py --environment ...      prints the ENV of these tasks
+    run_stage.py --paths ...            prints the directories that a container needs
 
-Files, in the task's --output_dir: log.txt (output of activation and stage, a header line per
-attempt), stage_status.json (the verdict, whole or absent; docs/files.md explains each key),
-.claim.N (who runs the task)
-
-Settings (environment variables): RETRIES, LATENCY_WAIT, ALWAYS_EXIT_ZERO, TASK_CORES, as
-run_model.sh --help says. STAGE_PYTHON, ACTIVATION_OUTPUT, ACTIVATION_FAILED and SIGNALLED come from
-run_model.sh, TASK_EXECUTOR from the launcher, TASK_TEMPLATE from the batch script.
+STAGE_PYTHON, ACTIVATION_OUTPUT, ACTIVATION_FAILED and SIGNALLED come from run_model.sh,
+TASK_EXECUTOR from the launcher, TASK_TEMPLATE from the batch script.
 """
 import os
 import select
@@ -27,11 +20,7 @@ import sys
 
 
 class Signals:
-    """What ends a runner: TERM, INT, HUP set a flag and end a wait(), as the end of a child does.
-
-    It may be the time limit, scancel, preemption or a requeue. An ignored one stays ignored
-    (nohup).
-    """
+    """Time limit, scancel, preemption, requeue, ^C: these signals set a flag and end a wait()."""
     PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
     def __init__(self):
@@ -42,7 +31,7 @@ class Signals:
         signal.set_wakeup_fd(writer)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in self.PASSED_ON:
-            if signal.getsignal(number) != signal.SIG_IGN:
+            if signal.getsignal(number) != signal.SIG_IGN:      # as under nohup
                 signal.signal(number, self.note)
 
     def note(self, number, frame):

@@ -1,11 +1,9 @@
-"""stage_help: runs a stage script inside its environment, for the launchers' --check.
+"""stage_help: runs a stage script in its own folder, as tasks do, for the launchers' --check.
 
-    SCRIPT ARGS... --help -> its help, or why it cannot be imported there
+    SCRIPT ARGS... --help -> its help, or why it cannot be imported in this environment
 
-run_model.sh --check_env ENV SCRIPT ARGS... calls it. The script runs in its own folder, like tasks.
-
-Exit code: 99 if the script, or a module that it imports, is missing or too new for this Python;
-else the script's own. --check knows this number.
+Exit code: 99, which --check knows, if the script, or a module that it imports, is missing or too
+new for this Python; else the script's own.
 """
 import os
 import runpy

@@ -1,20 +1,21 @@
 """verdict: the one place that says whether a stage ended well, and why it did not.
 
-    exit code, files, log of the attempt -> None, or Failure(kind, reason, exit code)
+    exit code, files, log of the attempt -> Verdict
 """
 import os
 import re
 import signal
-from fnmatch import fnmatchcase
 
 from core.errors import FileError
 from core.files import size_of
 from core.improve_files import has_finite_score, read_scores
 from core.tree import STATUS
 
-# Files at the top of a directory that say nothing about its result
-LOGS = ("log*.txt", "*.log", "*.out", "*.err", "*.tmp", ".*", "events.out.tfevents*",
-        "param_log_file.txt", "runtime*.json", STATUS + "*")
+# Start and end of the names of files at the top of a directory that say nothing about its result
+LOGS = (("log", ".txt"), ("", ".log"), ("", ".out"), ("", ".err"), ("", ".tmp"), (".", ""),
+        ("events.out.tfevents", ""), ("param_log_file.txt", ""), ("runtime", ".json"), (STATUS, ""))
+SIGNALS = {number.value: number.name[3:] for number in signal.Signals}
+TEMPLATE = "its batch template"     # unless TASK_TEMPLATE names it
 LOG_TAIL = 40           # lines of the log that are searched for the reason of a failure
 LONGEST_LINE = 200      # characters of the log that a reason quotes
 # Python, the system, C++, PyTorch of a worker, joblib of a worker
@@ -23,48 +24,39 @@ NO_MEMORY = ("MemoryError", "Cannot allocate memory", "std::bad_alloc",
 NEARLY_ALL = 0.8        # of the memory asked for: a stage killed above it ran out of memory
 TRACEBACK = "Traceback (most recent call last):"
 SECONDARY = ("Exception ignored", "Exception in thread", "Error in atexit")  # not why it ended
-EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(: |:?$)")
+EXCEPTION = r"[A-Za-z_][\w.]*(: |:?$)"
 
 
-class Failure(Exception):
-    """Why a task is not done: reason_kind, a sentence, the exit code."""
+class Verdict(Exception):
+    """What came of an attempt, in the words of stage_status.json; raised if it cannot start."""
 
-    def __init__(self, kind, reason, exit_code=1):
-        self.kind, self.reason, self.exit_code = kind, reason, exit_code
+    def __init__(self, state, reason_kind="", reason="", exit_code=1):
+        self.state, self.reason_kind = state, reason_kind
+        self.reason, self.exit_code = reason, exit_code
 
 
 def judge(call, code):
-    """Returns the Failure of a stage that did not end well, else None.
-
-    code: its exit code, 128 + number if a signal ended it
-    """
+    """Returns the Verdict on a stage. code: its exit code, 128 + number if a signal ended it"""
     if 128 < code < 165:
-        return Failure("killed", f"killed by signal {signal_name(code - 128)}", code)
+        reason = f"killed by signal {SIGNALS.get(code - 128, code - 128)}"
+        return Verdict("failed", "killed", reason, code)
     if code:
-        return Failure("exit_code", f"exit code {code}", code)
+        return Verdict("failed", "exit_code", f"exit code {code}", code)
     if not os.path.isdir(call.directory):
-        return Failure("missing_files", "exit code 0, but its output directory is missing")
+        return Verdict("failed", "missing_files",
+                       "exit code 0, but its output directory is missing")
     for name in call.required:
         path = call.path(name)
         if not os.path.isfile(path) or size_of(path) == 0:
-            return Failure("missing_files", f"exit code 0, but {name} is missing")
-        if name.endswith("_scores.json") and not holds_finite_score(path):
-            return Failure("no_finite_score", f"exit code 0, but {name} holds no finite score")
-    return None
-
-
-def signal_name(number):
-    try:
-        return signal.Signals(number).name[3:]
-    except ValueError:
-        return str(number)
-
-
-def holds_finite_score(path):
-    try:
-        return has_finite_score(read_scores(path)[0])
-    except FileError:
-        return False
+            return Verdict("failed", "missing_files", f"exit code 0, but {name} is missing")
+        try:
+            is_good = not name.endswith("_scores.json") or has_finite_score(read_scores(path)[0])
+        except FileError:
+            is_good = False
+        if not is_good:
+            return Verdict("failed", "no_finite_score",
+                           f"exit code 0, but {name} holds no finite score")
+    return Verdict("done", exit_code=0)
 
 
 def contract_files(call):
@@ -73,34 +65,33 @@ def contract_files(call):
     names = list(call.required + call.optional)
     if call.task.stage in ("preprocess", "train"):
         names += [name for name in sorted(os.listdir(call.directory))
-                  if not any(fnmatchcase(name, pattern) for pattern in LOGS)]
+                  if not any(name.startswith(start) and name.endswith(end) for start, end in LOGS)]
     return {name: size_of(call.path(name)) for name in names if os.path.isfile(call.path(name))}
 
 
 # ---- why a stage failed
 
-def explain(failure, text, environment, peak_mb):
-    """Adds to a Failure what the log of its attempt says.
+def explain(verdict, text, environment, peak_mb):
+    """Adds to a Verdict what the log of its attempt says.
 
     text: the end of the log; environment: ENV; peak_mb: the most memory that the stage held
     """
     lines = [line for line in map(printable, re.split("[\r\n]", text))
              if line.strip() and not line.startswith("=== ")]
     last = "".join(lines[-1:]).strip()
-    if (failure.kind, failure.exit_code) == ("exit_code", 1):
+    if (verdict.reason_kind, verdict.exit_code) == ("exit_code", 1):
         last = exception_line(lines) or last
     more = f": {last[:LONGEST_LINE]}" if last else ""
-    if failure.kind in ("missing_files", "no_finite_score"):
+    lack = lack_of_memory(verdict.exit_code, lines[-LOG_TAIL:], peak_mb)
+    if verdict.reason_kind in ("missing_files", "no_finite_score"):
         more = more and f" (its last line{more})"
-    elif is_out_of_memory(failure.exit_code, lines[-LOG_TAIL:], peak_mb):
-        asked = asked_mb()
-        failure.kind, failure.reason = "memory", f"ran out of memory: {peak_mb / 1000:.1f}"
-        more = f" of {asked / 1000:.1f} GB; raise --mem in {template()}" if asked else " GB"
-    elif failure.reason == "killed by signal KILL":
-        failure.reason += " (out of memory?)"
+    elif lack:
+        verdict.reason_kind, verdict.reason, more = "memory", lack, ""
+    elif verdict.reason == "killed by signal KILL":
+        verdict.reason += " (out of memory?)"
     elif "ModuleNotFoundError" in more:
         more += f" (not in {environment}: install it there, or give another --env)"
-    failure.reason += more
+    verdict.reason += more
 
 
 def printable(line):
@@ -116,26 +107,18 @@ def exception_line(lines):
               and not lines[max(0, at - 1)].startswith(SECONDARY)]
     after = [line for line in lines[starts[-1]:] if not line[0].isspace()] if starts else []
     is_near = len(after) <= LOG_TAIL
-    return next((line for line in after if EXCEPTION.match(line)), "") if is_near else ""
+    return next((line for line in after if re.match(EXCEPTION, line)), "") if is_near else ""
 
 
-# ---- memory
-
-def is_out_of_memory(code, lines, peak_mb):
-    """Says whether the node's memory was too little, not a GPU's."""
-    if any(words in line and "OutOfMemoryError" not in line
-           for words in NO_MEMORY for line in lines):
-        return True
-    return code == 128 + signal.SIGKILL and 0 < NEARLY_ALL * asked_mb() < peak_mb
-
-
-def asked_mb():
-    """Returns the MB that the Slurm job asked for; 0 if that is not known."""
+def lack_of_memory(code, lines, peak_mb):
+    """Returns a reason if the node's memory was too little, not a GPU's, else ''."""
     node, each, cores = (int(os.environ.get(name) or 0) for name in (
         "SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU", "SLURM_CPUS_ON_NODE"))
-    return node or each * cores
-
-
-def template():
-    """Returns the name of the batch template of this job."""
-    return os.environ.get("TASK_TEMPLATE") or "its batch template"
+    asked = node or each * cores        # MB of the Slurm job; 0 if that is not known
+    is_said = any(words in line and "OutOfMemoryError" not in line
+                  for words in NO_MEMORY for line in lines)
+    if not (is_said or code == 128 + signal.SIGKILL and 0 < NEARLY_ALL * asked < peak_mb):
+        return ""
+    template = os.environ.get("TASK_TEMPLATE", TEMPLATE)
+    of = f" of {asked / 1000:.1f} GB; raise --mem in {template}" if asked else " GB"
+    return f"ran out of memory: {peak_mb / 1000:.1f}{of}"

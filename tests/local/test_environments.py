@@ -14,7 +14,6 @@ from tests.support import REPOSITORY
 MODULES = "/usr/share/modules/init/bash"
 LMOD = next((folder for folder in (os.environ.get("LMOD_PKG") or "/nowhere", "/usr/share/lmod/lmod")
              if os.path.exists(os.path.join(folder, "init", "bash"))), None)
-PROGRAMS = "bash env sed cat tail tr readlink dirname basename rm ls ps id uname sleep grep mkdir"
 SHOW = ("import os, sys\nprint('RAN IN', os.environ.get('WHICH'), os.environ.get('TOOL'), "
         "os.environ.get('LOADEDMODULES'), os.environ.get('CONDA_PREFIX'), "
         "sys.flags.no_user_site)\n")
@@ -130,10 +129,11 @@ class CondaTest(EnvironmentCase):
         self.write_python("base/envs/old/bin")
         os.makedirs(self.path("base/envs/old/conda-meta"))
         for old in ("drp", "old"):
-            self.assert_runs("conda:drp", "drp", CONDA_EXE=self.path("base/bin/conda"),
-                             CONDA_SHLVL="1", CONDA_DEFAULT_ENV=old,
-                             CONDA_PREFIX=self.path("base/envs", old),
-                             PATH=self.path_with("module", f"base/envs/{old}/bin"))
+            active = {"CONDA_EXE": self.path("base/bin/conda"), "CONDA_SHLVL": "1",
+                      "CONDA_DEFAULT_ENV": old, "CONDA_PREFIX": self.path("base/envs", old),
+                      "PATH": self.path_with("module", f"base/envs/{old}/bin")}
+            self.assert_runs("conda:drp", "drp", **active)
+            self.assert_fails("conda:" + self.path("gone"), "EnvironmentNameNotFound", **active)
 
     def test_an_environment_is_found_without_conda_and_fails_without_python(self):
         self.conda("micromamba", own_script=False)
@@ -174,15 +174,11 @@ class ModulesTest(EnvironmentCase):
     def test_modules_of_lmod_bring_their_python(self):
         self.check(LMOD_PKG=LMOD)
 
-    def test_python3_alone_is_enough_where_there_is_no_other(self):
-        for name in filter(shutil.which, PROGRAMS.split()):
-            os.makedirs(self.path("sys"), exist_ok=True)
-            os.symlink(shutil.which(name), self.path("sys", name))
-        os.makedirs(self.path("mod"))
-        os.symlink(sys.executable, self.path("mod/python3"))
+    def test_python3_alone_is_enough(self):
+        self.write_python("mod", which="three", name="python3")
         self.write_program("init/bash", "module() { export PATH=$MOD:$PATH LOADEDMODULES=$2; }\n")
-        self.assert_runs("module:python/3.11", "None None python/3.11", MOD=self.path("mod"),
-                         LMOD_PKG=self.work, PATH=self.path("sys"), WORKFLOW_PYTHON=sys.executable)
+        self.assert_runs("module:python/3.11", "three None python/3.11", MOD=self.path("mod"),
+                         LMOD_PKG=self.work)
 
 
 class ContainerTest(EnvironmentCase):

@@ -134,14 +134,6 @@ class InputsTest(RunnerCase):
                              f"parent failed: ml_data/A-A/split_0 is {state}")
         self.assertLess(time.time() - started, 300)
 
-    def test_an_input_that_appears_late_is_waited_for(self):
-        self.preprocess()
-        os.rename(self.path("out/ml_data"), self.path("elsewhere"))
-        process = self.start_model("none", TRAIN, "--input_dir", DATA, "--output_dir", MODEL)
-        wait_for(lambda: os.path.exists(self.path(MODEL, "log.txt")), "the log")
-        os.rename(self.path("elsewhere"), self.path("out/ml_data"))
-        self.assertEqual(process.wait(PATIENCE), 0)
-
 
 class SignalTest(RunnerCase):
     def start_slow(self, text=SLOW, **settings):
@@ -220,34 +212,31 @@ class TaskOfALaunchTest(RunnerCase):
         super().setUp()
         self.preprocess()
 
-    def test_a_whole_result_of_this_launch_is_not_made_again(self):
-        tasks = self.launch("L1", runs="models/A/split_0\tmissing_input\trebuild\n")
-        self.assert_trains(tasks, True)
-        self.assert_trains(tasks, False)
-        os.unlink(self.path(MODEL, "val_scores.json"))
-        self.assert_trains(tasks, True)
-        status = self.out_status(MODEL)
-        self.assertEqual((status["launch"], status["rebuild"]), ("L1", True))
-
-    def test_a_result_counts_if_it_ended_after_the_launch_was_planned(self):
-        old, new = self.launch("L1"), self.launch("L2")
+    def test_a_whole_result_counts_if_it_ended_after_the_launch_was_planned(self):
+        old, new = self.launch("L1", runs="models/A/split_0\tfiles\trebuild\n"), self.launch("L2")
         self.assert_trains(old, True)
+        self.assert_trains(old, False)
+        self.assertEqual(self.out_status(MODEL)["rebuild"], True)
         self.assert_trains(new, False)
         self.assertEqual(self.out_status(MODEL)["launch"], "L2")
         os.utime(self.path(MODEL, "stage_status.json"), (1, 1))
         self.assert_trains(new, True)
+        os.unlink(self.path(MODEL, "val_scores.json"))
+        self.assert_trains(new, True)
         self.assert_trains(self.launch("L3", "--epochs", "3"), True)
 
-    def test_an_input_of_an_older_launch_is_waited_for_if_this_launch_runs_it(self):
-        tasks = self.launch("L2", runs="ml_data/A-A/split_0\tredo\t\nmodels/A/split_0\tfollows\t\n")
-        process = self.start_model("--task", tasks, "0")
-        wait_for(lambda: os.path.exists(self.path(MODEL, "log.txt")), "the log")
-        status = dict(self.out_status(DATA), launch="L2", stamp="new")
-        self.write(f"{DATA}/new", json.dumps(status))
-        os.rename(self.path(DATA, "new"), self.path(DATA, "stage_status.json"))
-        self.assertEqual(process.wait(PATIENCE), 0)
-        made_from = self.out_status(MODEL)["made_from"]
-        self.assertEqual(made_from["ml_data/A-A/split_0"]["stamp"], "new")
+    def test_a_result_that_an_attempt_could_not_replace_counts_again_if_it_is_whole(self):
+        old, new = self.launch("L1"), self.launch("L2", "--epochs", "3")
+        self.assert_trains(old, True)
+        stamp, data = self.out_status(MODEL)["stamp"], self.read(DATA, "stage_status.json")
+        for is_whole, more in ((True, ""), (False, " ")):
+            self.write(f"{DATA}/stage_status.json", "{")
+            self.run_model("--task", new, "0", code=1)
+            self.write(f"{DATA}/stage_status.json", data)
+            self.write(f"{MODEL}/val_scores.json", self.read(MODEL, "val_scores.json") + more)
+            self.assert_trains(old, not is_whole)
+            status = self.out_status(MODEL)
+            self.assertEqual((status["state"], status["stamp"] == stamp), ("done", is_whole))
 
 
 class BashTest(RunnerCase):

@@ -1,4 +1,5 @@
 """The runner's pure parts: reading a call, variables of a stage, files of a result, reasons."""
+import json
 import os
 import sys
 import unittest
@@ -6,8 +7,9 @@ from unittest import mock
 
 from core.errors import Refusal
 from stages.runner import attempt
-from stages.runner.call import calls_of, read_call, setting
-from stages.runner.verdict import Failure, contract_files, explain
+from stages.runner.attempt import setting
+from stages.runner.main import Call, calls_of
+from stages.runner.verdict import Verdict, contract_files, explain
 from tests.support import WorkCase
 
 HERE = os.getcwd()
@@ -17,7 +19,7 @@ OWN = "{}.{}".format(*sys.version_info[:2])
 
 class CallTest(WorkCase):
     def test_paths_become_absolute_and_those_inside_out_relative(self):
-        call = read_call([*TRAIN, "--input_dir=out/ml_data/A-B/split_0", "--output_dir",
+        call = Call([*TRAIN, "--input_dir=out/ml_data/A-B/split_0", "--output_dir",
                           "out/models/A/split_0", "--epochs", "5", "--flag"])
         self.assertEqual((call.out, call.task.name), (f"{HERE}/out", "models/A/split_0"))
         self.assertEqual(call.task.arguments, {
@@ -28,7 +30,7 @@ class CallTest(WorkCase):
             "--output_dir", f"{HERE}/out/models/A/split_0", "--epochs", "5", "--flag"])
 
     def test_a_trial_runs_in_the_model_s_folder_and_reads_several_inputs(self):
-        call = read_call(["none", "stages/hpo_trial.py", "--output_dir", "o/A/trials/0",
+        call = Call(["none", "stages/hpo_trial.py", "--output_dir", "o/A/trials/0",
                           "--train_script", "m/x.py",
                           "--input_dir", "o/A/ml_data/a", "/raw/b", "o/A/ml_data/b"])
         self.assertEqual((call.folder, call.out), (f"{HERE}/m", f"{HERE}/o/A"))
@@ -40,7 +42,7 @@ class CallTest(WorkCase):
         for directory, file, launch in (("A/models/split_0", tasks, "L1"),
                                         ("A/models/split_0", "", ""),
                                         ("scores", "/other/launches/L1/x.tasks", "")):
-            call = read_call([*TRAIN, "--output_dir", self.path(directory)], file)
+            call = Call([*TRAIN, "--output_dir", self.path(directory)], file)
             self.assertEqual((call.out, call.launch, call.task.name),
                              (self.work, launch, directory))
 
@@ -51,7 +53,7 @@ class CallTest(WorkCase):
                                ("--calc_infer_scores=True", (scores, predictions)),
                                ("--calc_infer_scores=true --calc_infer_scores=false",
                                 (predictions,))):
-            call = read_call(["none", "x_infer_improve.py", "--output_dir", "o", *more.split()])
+            call = Call(["none", "x_infer_improve.py", "--output_dir", "o", *more.split()])
             self.assertEqual(call.required, required, more)
 
     def test_empty_lines_are_no_tasks_and_a_malformed_call_is_refused(self):
@@ -69,12 +71,30 @@ class CallTest(WorkCase):
                 (f"--task {tasks} 3", f"line 4 of {tasks} is not a task"),
                 (f"--task {tasks} 0", f"line 1 of {tasks} is not a task"),
                 (f"--task {tasks} 0 3", "these tasks need several environments"),
-                (f"--task {tasks} 0x8", "INDEX and COUNT are whole numbers")):
+                (f"--task {tasks} 0x8", "--task takes FILE INDEX .*whole numbers")):
             with self.subTest(line), self.assertRaisesRegex(Refusal, sentence):
                 calls_of(line.split())
         with mock.patch.dict(os.environ, RETRIES="abc"), self.assertRaisesRegex(
                 Refusal, "RETRIES is 'abc', not a whole number"):
             setting("RETRIES", 0)
+
+
+class InputsTest(WorkCase):
+    def test_an_input_that_is_late_or_of_an_older_launch_is_waited_for_and_the_claim_touched(self):
+        self.write("launches/L2/runs.tsv", "models/A\tredo\t\n")
+        call = Call(["none", "x.py", "--input_dir", self.path("models/A"), "--output_dir",
+                     self.path("infer/A")], self.path("launches/L2/infer.tasks"))
+        for status in ("", '{"state": "running", "launch": "L2"}',
+                       '{"state": "done", "launch": "L1"}'):
+            claim, new = mock.Mock(), '{"state": "done", "launch": "L2", "stamp": "new"}'
+            path = "models/A/stage_status.json"
+            if status:
+                self.write(path, status)
+            signals = mock.Mock(number=0, wait=lambda seconds: self.write(path, new))
+            waiting = attempt.Attempt(call, claim, signals)
+            waiting.check_start()
+            self.assertEqual(waiting.outputs["made_from"]["models/A"]["stamp"], "new")
+            claim.touch.assert_called_once_with()
 
 
 class VariablesTest(WorkCase):
@@ -107,9 +127,12 @@ class VariablesTest(WorkCase):
 
     def test_the_packages_of_a_virtual_environment_are_its_own(self):
         os.makedirs(self.path(f"lib/python{OWN}/site-packages/torch-2.1.dist-info"))
-        os.makedirs(self.path("bin"))
+        os.makedirs(self.path("launches/L"))
+        call = Call([*TRAIN, "--output_dir", self.path("A")], self.path("launches/L/a.tasks"))
         with mock.patch("sys.executable", self.path("bin/python")):
-            self.assertEqual(list(attempt.installed_packages()), ["torch-2.1.dist-info"])
+            attempt.note_environment(call)
+        name, = os.listdir(self.path("launches/L"))
+        self.assertEqual(json.loads(self.read("launches/L", name))["packages"], 1)
 
 
 class FilesTest(WorkCase):
@@ -121,7 +144,7 @@ class FilesTest(WorkCase):
                      "runtime_train.json", "stage_status.json", "wandb/debug.txt"):
             self.write(name, "text")
         for script, names in (("x_train_improve.py", model), ("x_infer_improve.py", ())):
-            call = read_call(["none", script, "--output_dir", self.work])
+            call = Call(["none", script, "--output_dir", self.work])
             self.assertEqual(contract_files(call), dict.fromkeys(names, 4))
 
 
@@ -172,10 +195,10 @@ EXITED, KILLED = ("exit_code", "exit code 1", 1), ("killed", "killed by signal K
 
 class ReasonTest(unittest.TestCase):
     def reason(self, text, failure=EXITED, peak=0, **settings):
-        failure = Failure(*failure)
+        verdict = Verdict("failed", *failure)
         with mock.patch.dict(os.environ, settings, clear=True):
-            explain(failure, text, "conda:drp", peak)
-        return failure.kind, failure.reason
+            explain(verdict, text, "conda:drp", peak)
+        return verdict.reason_kind, verdict.reason
 
     def test_the_reason_is_the_exception_and_not_the_last_line_of_its_message(self):
         for text, expected in (
