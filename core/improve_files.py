@@ -14,8 +14,8 @@ import functools
 import math
 import os
 import re
+from collections import namedtuple
 from itertools import compress
-from typing import NamedTuple, Optional
 
 from core.errors import FileError
 from core.files import read_json, reading
@@ -30,20 +30,10 @@ OPPOSITE = {"True": FALSE, "False": TRUE}
 IDENTIFIERS = (("improve_chem_id", "improve_sample_id"), ("DrugID_row", "DrugID_col", "DepMapID"))
 
 
-class Responses(NamedTuple):
-    """Rows of a *_y_data.csv file."""
-    drugs: list
-    cells: list
-    values: list            # floats
-
-
-class Predictions(NamedTuple):
-    """Rows of a *_y_data_predicted.csv file."""
-    true: list              # floats
-    pred: list
-    drugs: Optional[list]
-    cells: Optional[list]
-    y_col_name: str
+# Columns of a *_y_data.csv file; values: floats
+Responses = namedtuple("Responses", "drugs cells values")
+# Columns of a *_y_data_predicted.csv file. true, pred: floats; drugs, cells: None if not asked for
+Predictions = namedtuple("Predictions", "true pred drugs cells y_col_name")
 
 
 def read_split(path):
