@@ -15,10 +15,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from core.errors import FileError  # noqa: E402
-from core.files import write_whole  # noqa: E402
 from core.improve_files import read_split, read_table, response_rows  # noqa: E402
-from core.text import csv_text  # noqa: E402
-from stages.baseline.model import parser_of, run  # noqa: E402
+from stages.baseline.model import parser_of, run, write_csv  # noqa: E402
 
 PARTS = ("train", "val", "test")
 EMPTY = {"", "na", "n/a", "nan", "null", "none", "<na>"}     # what pandas reads as a missing value
@@ -30,7 +28,7 @@ def preprocess(args):
     response_path = os.path.join(args.input_dir, "y_data", args.y_data_file)
     header, tables = responses_of_splits(paths, response_path, args.y_col_name)
     for part, rows in zip(PARTS, tables):
-        write_whole(os.path.join(args.output_dir, f"{part}_y_data.csv"), csv_text(header, rows))
+        write_csv(os.path.join(args.output_dir, f"{part}_y_data.csv"), header, rows)
         print(f"{part}: {len(rows)} rows")
 
 
