@@ -2,7 +2,7 @@
 
 what to run    options, config_file, paths -> benchmark, demo_data -> improve_stages, tasks
 a launch       launch -> planning -> launch_files, templates -> slurm or local
-before, after  check (--check); queue, status (--status, --cancel, --wait); announce
+before, after  check (--check); queue, status (--status, --cancel, --wait)
 
 Importing it ends with a sentence if Python is too old. So this file parses under Python 2.7, which
 is what `python` still is on old clusters.

@@ -51,7 +51,7 @@ def show(workflow, options):
                     if not checks.line(f"run of {task.stage}", run, task, out):
                         break
     counts = [f"{checks.kinds.count(kind)} {kind}" for kind in ("ok", "wrong", "not checked")]
-    print(f"{workflow.program}: {', '.join(counts)}; no task of the campaign was started")
+    print(f"workflow_{workflow.name}: {', '.join(counts)}; no task of the campaign was started")
     return 2 if "wrong" in checks.kinds else 0
 
 
@@ -114,8 +114,7 @@ class Checks:
         return f"its --help knows {' '.join(f'--{name}' for name in names)}"
 
     def results_tree(self):
-        tree, why, _ = planning.look(self.workflow, self.tasks, self.data, self.options)
-        planning.refuse_replacement(self.tasks, why, tree, self.options)
+        why, _ = planning.look(self.tasks, self.data, self.options)
         done = len(self.tasks) - len(why)
         return f"{plural(done, 'task')} done, {len(why)} to run, tables included"
 
@@ -126,7 +125,7 @@ class Checks:
         names = {task.name for task in self.tasks}
         arrays = planning.arrays_to_run(self.tasks, names, self.options)
         for array in arrays:
-            text = launch_files.render(self.workflow.name, array, self.scratch, self.options)
+            text = launch_files.render(array, self.scratch, self.options)
             launch_files.write_file(f"{self.scratch}/{array.name}.sbatch", text)
         slurm.largest_array()   # asked last: mistakes in a template show without a controller, too
         slurm.test_scripts(arrays, self.scratch)

@@ -3,10 +3,11 @@
     parse (options) -> check (planning) -> plan (the workflow, core/rules) -> write (launch_files)
         -> submit (slurm) or run (local)
 
-Nothing before `write` changes anything in OUT, but for --adopt; a dry run stops before the last
-step.
+Nothing before `write` changes anything in OUT, but for --adopt; a dry run stops after it.
 """
 import os
+import re
+import shlex
 import signal
 import sys
 from typing import Callable, NamedTuple
@@ -14,9 +15,9 @@ from typing import Callable, NamedTuple
 from core.errors import Refusal
 from core.text import Output, plural
 from core.tree import ResultsTree
-from launcher import (announce, check, launch_files, local, options as command_line, planning,
-                      queue, slurm, status)
-from launcher.paths import MODEL_STAGES
+from launcher import (check, launch_files, local, options as command_line, planning, queue, slurm,
+                      status, templates)
+from launcher.paths import HERE, MODEL_STAGES
 
 
 class Workflow(NamedTuple):
@@ -35,28 +36,24 @@ class Workflow(NamedTuple):
     stages: tuple = MODEL_STAGES
     train_names: Callable = lambda options: ()
 
-    @property
-    def program(self):
-        return f"workflow_{self.name}"
-
 
 def main(workflow, argv=None):
     """Runs a workflow and returns its exit code; the only place that catches a Refusal."""
-    stdout, sys.stdout = sys.stdout, Output(sys.stdout)
+    stdout, sys.stdout, program = sys.stdout, Output(sys.stdout), f"workflow_{workflow.name}"
     try:
         code = run(workflow, argv)
         sys.stdout.flush()
         return code
     except (Refusal, slurm.SlurmError) as error:
         refusal = error if isinstance(error, Refusal) else slurm.no_answer(error)
-        sys.stderr.write(refusal.text(workflow.program))
+        sys.stderr.write(refusal.text(program))
         return 2
     except BrokenPipeError:     # `| head` has read enough
         sys.stdout.broken = True
         return 141
     except KeyboardInterrupt as stopped:        # of a local run: with the number of its signal
-        sys.stderr.write(f"\n{workflow.program}: stopped; the same command (without --redo) goes "
-                         "on with what is missing\n")
+        sys.stderr.write(f"\n{program}: stopped; the same command (without --redo) goes on with "
+                         "what is missing\n")
         return 128 + (stopped.args[0] if stopped.args else signal.SIGINT)
     finally:
         if sys.stdout.broken and stdout is not None:    # nor does Python complain at its end
@@ -70,81 +67,115 @@ def run(workflow, argv):
     if options.check:
         return check.show(workflow, options)
     if options.status:
-        return status.show(workflow.name, options, announce.again(workflow, options))
+        return status.show(options)
     if options.cancel:
         return queue.cancel(options)
     planning.check(workflow, options)
     data = planning.find_data(options)
     plan = workflow.plan(options, data)
     tasks = planning.with_collector(plan.tasks)
-    tree, why, found = planning.look(workflow, tasks, data, options)
-    notes = [*options.notes, *plan.notes, *tree.notes]
-    announce.print_plan(workflow, tasks, why, notes, options)
+    why, found = planning.look(tasks, data, options)
+    for note in (*options.notes, *plan.notes):
+        print(note)
+    planning.print_plan(tasks, why, options)
     if not why:
-        announce.print_summary(options)
+        print_summary(options)
         return 0
-    planning.refuse_replacement(tasks, why, tree, options)
     arrays = planning.arrays_to_run(tasks, why, options)
-    directory = launch_files.write(workflow.name, options, data, tasks, why, arrays, plan.files,
-                                   found)
+    directory = launch_files.write(options, data, tasks, why, arrays, plan.files, found)
     if options.dry_run:
-        return announce.print_dry_run(arrays, directory, options)
-    return start(workflow, why, arrays, directory, options, plan.once)
+        return print_dry_run(arrays, directory, options)
+    try:    # with the plan written: of two launchers at once, one sees the other's
+        make_way(why, arrays, directory, options)
+        for name, text in plan.once.items():
+            launch_files.write_file(os.path.join(options.output_dir, name), text)
+    except (Refusal, slurm.SlurmError):
+        os.unlink(f"{directory}/plan.json")     # it is no launch any more
+        raise
+    if options.executor == "slurm":
+        return submit(why, arrays, directory, options)
+    local.run(arrays, directory, options)
+    return finish(why, directory, options)
+
+
+def print_dry_run(arrays, directory, options):
+    """The arrays, for Slurm as commands that can be pasted into bash; returns 0."""
+    print(f"dry run: everything is written in {directory}, nothing is started")
+    jobs = {}       # array -> the shell variable that holds its job
+    for array in arrays:
+        start = f"{array.name}:"
+        if options.executor == "slurm":
+            variable = re.sub(r"\W", "_", array.name)
+            start = " ".join([f"{variable}=$(sbatch --parsable", *slurm.dependency_of(array, jobs),
+                              shlex.quote(f"{directory}/{array.name}.sbatch") + ")   #"])
+            jobs[array.name] = f"${variable}"
+        print(f"  {start} {sized(array)}, {os.path.relpath(array.template, templates.DIRECTORY)}")
+    print(f"one task by hand:\n  bash {shlex.quote(f'{HERE}/run_model.sh')} --task "
+          f"{shlex.quote(f'{directory}/{arrays[0].name}.tasks')} {min(arrays[0].lines)}")
+    return 0
+
+
+def sized(array):
+    return f"{plural(len(array.tasks), 'task')} in {plural(len(array.elements), 'job')}"
 
 
 # ---- submit or run
 
-def start(workflow, why, arrays, directory, options, once):
-    """Submits or runs a launch that is written, unless somebody runs its tasks; returns the exit
-    code. once: {name in OUT: text} of files to create, and never to write again"""
-    queued = queue.look(ResultsTree(options.output_dir))
-    try:
-        stranded = status.refuse_busy(why, queued)
-        if options.executor == "slurm":
-            slurm.test_scripts(arrays, directory)
-        if stranded:
-            slurm.cancel(stranded)
-            print(f"cancelled {plural(len(stranded), 'element')} of older launches whose parents "
-                  "failed")
-        launch_files.create_once(options.output_dir, once)
-    except (Refusal, slurm.SlurmError):
-        launch_files.withdraw(directory)
-        raise
+def make_way(why, arrays, directory, options):
+    """Refuses tasks that somebody runs, and wrong scripts; cancels what waits for ever."""
+    stranded = status.refuse_busy(why, queue.look(ResultsTree(options.output_dir)))
     if options.executor == "slurm":
-        return submit(workflow, arrays, directory, options)
-    try:
-        local.run(arrays, directory, options)
-    finally:
-        launch_files.write_state(directory, "ended")
-    return finish(directory, options)
+        slurm.test_scripts(arrays, directory)
+    if stranded:
+        slurm.cancel(stranded)
+        print(f"cancelled {plural(len(stranded), 'element')} of older launches: a parent failed")
 
 
-def submit(workflow, arrays, directory, options):
-    """Submits the arrays; returns the exit code."""
+def submit(why, arrays, directory, options):
+    """Submits the arrays, prints their jobs and what Slurm did not take; returns the exit code."""
     jobs, error = slurm.submit_arrays(arrays, directory)
-    if error and not jobs and not getattr(error, "may_be_submitted", False):
-        launch_files.withdraw(directory)
-        raise Refusal(f"array {arrays[0].name} was refused and nothing is submitted ({error})",
-                      slurm.FEWER)
-    announce.print_jobs(workflow, arrays, jobs, error, options)
+    left = [array.name for array in arrays if array.name not in jobs]
+    refusal = Refusal(f"{plural(len(left), 'array')} not submitted: {', '.join(left)} ({error})",
+                      "the same command later, when fewer of your jobs are in the queue; "
+                      "--tasks_per_job K or --fuse queues fewer")
+    if error and not jobs and not isinstance(error, slurm.NoReply):
+        os.unlink(f"{directory}/plan.json")
+        raise refusal
+    for array in arrays:
+        if array.name in jobs:
+            print(f"submitted {array.name}: job {jobs[array.name]}, {sized(array)}")
+    print(f"status: {status.again(options)} --status\ncancel: {status.again(options)} --cancel",
+          flush=True)
     if error:
+        sys.stderr.write(refusal.text(f"workflow_{options.workflow}"))
         return 1
-    return finish(directory, options) if options.wait else 0
+    return finish(why, directory, options) if options.wait else 0
 
 
-def finish(directory, options):
+def finish(why, directory, options):
     """Waits for the jobs of a launch, prints the tables and what failed; returns the exit code."""
-    tree = ResultsTree(options.output_dir)
-    launch = next(launch for launch in tree.launches if launch.directory == directory)
     if options.executor == "slurm":
-        queue.wait(tree, launch)
-        tree = ResultsTree(options.output_dir)
-    announce.print_summary(options)
-    planned = {task.name for task in launch.tasks}
+        queue.wait(ResultsTree(options.output_dir), os.path.basename(directory))
+    print_summary(options)
     # Another launch of the same OUT may collect once more: its collector is not ours to wait for.
-    states = [state for state in status.survey(queue.look(tree)) if state.name in planned
+    states = [state for state in status.survey(queue.look(ResultsTree(options.output_dir)))
+              if state.name in why
               and not (state.stage == "collect" and state.state in ("queued", "running"))]
     code = status.exit_code(states)
     for line in status.failures(states) + [status.WAY_ON] * (code == 1):
         print(line, file=sys.stderr)
     return code
+
+
+def print_summary(options):
+    """What the collector says."""
+    path = os.path.join(options.output_dir, "scores", "summary.txt")
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except OSError:
+        print(f"no tables yet: {path} does not exist")
+        return
+    report = os.path.join(options.output_dir, "report.html")
+    print(f"{text}\ntables: {os.path.dirname(path)}"
+          + (f"\nreport: {report}" if os.path.exists(report) else ""), flush=True)

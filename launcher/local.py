@@ -19,7 +19,6 @@ from math import ceil
 from core.files import cores
 from core.text import plural
 from core.tree import read_status
-from launcher import launch_files
 from launcher.paths import HERE
 
 GRACE = 10          # seconds between asking a task to stop and killing it
@@ -55,7 +54,7 @@ class Campaign:
     def __init__(self, arrays, directory, options, output):
         self.directory, self.output, self.free = directory, output, slots_of(options)
         self.environment = dict(
-            os.environ, WORKFLOW_PYTHON=sys.executable, RETRIES=str(options.retries),
+            os.environ, WORKFLOW_PYTHON=sys.executable,
             TASK_CORES=str(max(1, cores() // len(self.free))), TASK_EXECUTOR="local")
         self.environment.pop("SLURM_CPUS_PER_TASK", None)   # of an allocation around this run
         self.threads = ThreadPoolExecutor(len(self.free))
@@ -143,7 +142,6 @@ class Campaign:
         if tenth == self.tenth and now - self.shown < EVERY:
             return
         self.shown, self.tenth = now, tenth
-        launch_files.write_state(self.directory, "running")     # a sign of life for other hosts
         counts["running"] = len(self.running)
         line = f"{counts['done']} of {plural(len(self.states), 'task')} done"
         line += "".join(f", {counts[state]} {state}" for state in ("failed", "not run", "running")

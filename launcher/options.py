@@ -123,7 +123,6 @@ def option_table(workflow):
         # Trials learn from each other: in one job they would wait for each other.
         *[option("fuse", "one job runs all tasks of a source and split")] * (not is_search),
         option("tasks_per_job=N", "one job runs N tasks of a stage in turn (1)"),
-        option("retries=0|N", "further attempts at a failed task (0)", default=0),
         option("wait", "Slurm: stay, show progress, exit like a local run"),
         option("dry_run", "do all but the last step: nothing starts"),
     ], "checks and existing runs": [
@@ -158,9 +157,9 @@ class Help(argparse.RawDescriptionHelpFormatter):
 def parser_of(workflow):
     description, to, examples = workflow.header.partition("\n\nTo ")
     parser = Parser(
-        prog=f"{workflow.program}.py", description=description, allow_abbrev=False,
+        prog=f"workflow_{workflow.name}.py", description=description, allow_abbrev=False,
         formatter_class=lambda prog: Help(prog, max_help_position=29),
-        usage=f"python3 {workflow.program}.py [options]", epilog=f"{to.strip()} {examples}"
+        usage=f"python3 workflow_{workflow.name}.py [options]", epilog=f"{to.strip()} {examples}"
         "IMPROVE's own names (--source_datasets, --model_name ...) are known, too.")
     for title, rows in option_table(workflow).items():
         group = parser.add_argument_group(title)

@@ -1,10 +1,10 @@
 """planning: from the options to the arrays of a launch.
 
-    check -> find_data -> the workflow's plan -> with_collector -> look (core/rules) ->
-    refuse_replacement -> arrays_to_run
+    check -> find_data -> workflow's plan -> with_collector -> look -> print_plan -> arrays_to_run
 """
 import os
 import shutil
+import sys
 from collections import Counter
 
 from core import rules
@@ -17,17 +17,11 @@ from launcher.options import BENCHMARK
 from launcher.paths import MODEL_STAGES, check_output_dir, model_script, run_model
 from launcher.tasks import arrays_of, rows_of
 
-OLDER = "was written by an older version of these launchers"
-FOREIGN = "holds outputs without a stage_status.json"
-LOCAL_ARRAY = 10 ** 9   # without Slurm an array may be as long as it likes
-
-
-# ---- checks before any data is read
 
 def check(workflow, options):
     """Refuses options that cannot work here; settles where the tasks run."""
-    for stage in workflow.stages:
-        if stage in MODEL_STAGES:
+    for stage in MODEL_STAGES:
+        if stage in workflow.stages:
             model_script(options, stage)
     check_output_dir(options.output_dir)
     quoted([options.output_dir, options.model_dir, options.input_dir])
@@ -42,13 +36,13 @@ def choose_executor(options):
         raise Refusal("--executor slurm, but there is no sbatch on this machine",
                       "log in to the cluster's login node, or add --executor local")
     if options.executor == "auto":
-        options.executor = "slurm" if has_sbatch and slurm.is_set_up() else "local"
-        if has_sbatch and options.executor == "local":
+        options.executor = "slurm" if has_sbatch else "local"
+        if has_sbatch and slurm.NO_CLUSTER in slurm.configuration()[1]:
+            options.executor = "local"
             options.notes.append("sbatch is here, but no cluster is set up for it: the tasks run "
                                  "on this machine")
     if options.executor == "slurm" and options.gpus:
-        raise Refusal("--gpus is for local runs; on Slurm each job asks for its GPU in the "
-                      "template",
+        raise Refusal("--gpus is for local runs; a job asks for its GPU in the template",
                       "switch on --gres=gpu:1 in slurm_templates, or add --executor local")
     return options.executor
 
@@ -61,17 +55,13 @@ def check_environment(options):
     can_be_tried = {"venv": True, "conda": "CONDA_EXE" in os.environ or shutil.which("conda"),
                     "module": "MODULESHOME" in os.environ or "LMOD_PKG" in os.environ}.get(kind)
     if not can_be_tried and (options.executor != "local" or options.dry_run):
-        options.notes.append(f"--env {options.env} cannot be checked on this machine: the first "
-                             "task will tell")
+        options.notes.append(f"--env {options.env} cannot be checked on this machine")
         return
     code, said = run_model("--check_env", options.env)
     if code != 0:
         raise Refusal(f"--env {options.env} cannot be activated on this machine: "
-                      f"{' '.join(said.split()) or 'it says nothing'}",
-                      "name an environment that exists")
+                      f"{' '.join(said.split())}", "name an environment that exists")
 
-
-# ---- data and tasks
 
 def find_data(options):
     """Returns the Benchmark of --input_dir; makes demo data if there is none."""
@@ -81,54 +71,36 @@ def find_data(options):
         except OSError as error:
             raise Refusal("there is no benchmark, and demo data cannot be written to "
                           f"{options.input_dir} ({error.strerror})",
-                          "name a benchmark's raw_data with --input_dir, or change to a directory "
-                          "of yours")
+                          "--input_dir with a benchmark's raw_data, or a directory of yours")
     data = benchmark.read_benchmark(options)
     if data.synthetic:      # the summary says what that means
         why = f"./{BENCHMARK} does not exist, so " if options.demo else ""
-        print(f"demo data: {why}this run uses the synthetic benchmark in {options.input_dir}",
-              flush=True)
+        print(f"demo data: {why}this run uses the synthetic benchmark in {options.input_dir}")
     return data
 
 
 def with_collector(tasks):
     """Returns the tasks and the collector behind them; Refusal."""
     if not tasks:
-        raise Refusal("nothing to run",
-                      "other --source, --target and --split, or no --only_cross_study")
+        raise Refusal("nothing to run", "other studies or splits, or no --only_cross_study")
     counts = Counter(task.name for task in tasks)
     name, count = counts.most_common(1)[0]
     if count > 1:
         raise Refusal(f"two tasks would write {name}",
-                      "name fewer studies in one command, if a '-' in their "
-                      "names makes them one; in a workflow of your own, put each label into the "
-                      "task's name")
+                      "name fewer studies in one command, if a '-' in their names makes them one; "
+                      "a workflow of your own puts each label into the task's name")
     for task in tasks:
         quoted(command_line(task, "/"))       # refuses control characters
     return tasks + [improve_stages.collect(list(counts))]
 
 
-# ---- the results tree
-
-def look(workflow, tasks, data, options):
-    """Returns (ResultsTree, {task name: Reason} of what runs, fingerprints of the benchmark).
-
-    Refusal if the tree is another run's, or the benchmark has changed; --adopt happens here.
-    """
+def look(tasks, data, options):
+    """Returns ({task name: Reason} of what runs, fingerprints of the benchmark); --adopt happens
+    here. Refusal if the tree is another run's, the benchmark has changed, or results that are done
+    would be replaced unasked."""
     tree = ResultsTree(options.output_dir)
-    refuse_other_owner(tree, workflow, options)
-    adopt(tasks, tree, options)
-    found = benchmark.check_unchanged(data, tasks, tree, options)
-    options.notes += improve_stages.script_notes(tasks, tree)
-    why = rules.decide(tasks, tree, options.redo)
-    if options.adopt_data:      # the plan of a launch says which data results are valid for
-        why.setdefault("scores", rules.Reason("tables", "the data were taken as valid"))
-    return tree, why, found
-
-
-def refuse_other_owner(tree, workflow, options):
-    """One OUT holds one workflow of one model, on splits of one type."""
-    asked = {"workflow": workflow.name, "model": options.model, "split_type": options.split_type}
+    # One OUT holds one workflow of one model, on splits of one type.
+    asked = {name: getattr(options, name) for name in ("workflow", "model", "split_type")}
     for launch in tree.launches:
         arguments = launch.plan.get("arguments")
         found = {**(arguments if isinstance(arguments, dict) else {}), **launch.plan}
@@ -136,51 +108,65 @@ def refuse_other_owner(tree, workflow, options):
             if found.get(what) not in (None, value):
                 raise Refusal(f"{options.output_dir} holds results of {what} {found[what]}, not "
                               f"{value}", "choose another --output_dir")
+    adopt(tasks, tree, options)
+    found = benchmark.check_unchanged(data, tasks, tree, options)
+    why = rules.decide(tasks, tree, options.redo)
+    options.notes += improve_stages.script_notes(tasks, tree) + tree.notes
+    counts, differences = rules.replaced(tasks, why, tree)
+    if counts and not options.replace:
+        lost = " and ".join(f"{count} {stage}" for stage, count in counts.items())
+        raise Refusal(f"{'; '.join(differences)}; {lost} results that are done would be replaced",
+                      "add --replace to make them anew, or choose another --output_dir")
+    if options.adopt_data:      # the plan of a launch says which data results are valid for
+        why.setdefault("scores", rules.Reason("tables", "the data were taken as valid"))
+    return why, found
 
 
 def adopt(tasks, tree, options):
-    """Refuses outputs of another program or an older version; with --adopt, the runner judges them
-    and writes their status."""
-    # --redo STAGE makes the tasks of that stage and of all after it anew
+    """Refuses outputs of another program or an older version, unless --redo makes them anew; with
+    --adopt, the runner judges them and writes their status."""
     redone = STAGES[STAGES.index(options.redo):] if options.redo else ()
     untracked = [task for task in tasks
                  if task.stage not in redone and rules.is_untracked(task, tree)]
     if not untracked:
         return
     if not options.adopt:
-        is_old = any(tree.status(task.name) for task in untracked)
-        raise Refusal(f"{options.output_dir} {OLDER if is_old else FOREIGN}: "
-                      f"{plural(len(untracked), 'task')}, {untracked[0].name} first",
-                      "--adopt to take them as done, --redo STAGE to make them anew, or choose "
-                      "another --output_dir")
-    complete = sum(run_model("--judge", *command_line(task, tree.out))[0] == 0
-                   for task in untracked)
+        what = "holds outputs without a stage_status.json"
+        if any(tree.status(task.name) for task in untracked):
+            what = "was written by an older version of these launchers"
+        raise Refusal(f"{options.output_dir} {what}: {plural(len(untracked), 'task')}, "
+                      f"{untracked[0].name} first", "--adopt to take them as done, --redo STAGE "
+                      "to make them anew, or choose another --output_dir")
+    complete = 0
     for task in untracked:
+        complete += run_model("--judge", *command_line(task, tree.out))[0] == 0
         tree.status(task.name, again=True)
     print(f"adopted {plural(complete, 'output')}; {len(untracked) - complete} not complete, "
           "to be run")
 
 
-def refuse_replacement(tasks, why, tree, options):
-    """Done results are replaced because of other arguments only with --replace."""
-    counts, differences = rules.replaced(tasks, why, tree)
-    if counts and not options.replace:
-        lost = " and ".join(f"{count} {stage}" for stage, count in counts.items())
-        raise Refusal(f"{'; '.join(differences)}; {lost} results that are done would be replaced",
-                      "add --replace to make them anew, or choose another --output_dir")
+def print_plan(tasks, why, options):
+    """The plan in a sentence, before anything is started."""
+    own = [task for task in tasks if task.stage != "collect"]
+    to_run = [task for task in own if task.name in why]
+    counts = Counter(task.stage for task in to_run)
+    stages = ", ".join(f"{counts[stage]} {stage}" for stage in dict.fromkeys(
+        task.stage for task in own))
+    start = f"workflow_{options.workflow}: {'dry run: ' if options.dry_run else ''}"
+    print(f"{start}{plural(len(own), 'task')} in {options.output_dir}: "
+          f"{len(own) - len(to_run)} done already, {len(to_run)} to run ({stages})")
+    kinds = Counter(why[task.name].kind for task in to_run)
+    for kind, sentence in rules.SUMMARY.items():
+        if kinds[kind]:
+            print(f"  {kinds[kind]} of these {sentence}")
+    sys.stdout.flush()
 
 
 def arrays_to_run(tasks, why, options):
     """Returns the arrays of the tasks that run."""
-    largest = LOCAL_ARRAY
+    largest = 10 ** 9       # without Slurm an array may be as long as it likes
     if options.executor == "slurm":
-        try:
-            largest = slurm.largest_array()
-        except Refusal:
-            if not options.dry_run and not options.check:
-                raise
-            largest = slurm.DEFAULT_MAX_ARRAY
+        largest = slurm.largest_array(may_guess=options.dry_run or options.check)
     return arrays_of([task for task in tasks if task.name in why],
                      lambda stage, source: templates.find_template(stage, source, options.model),
-                     largest, options.max_running, options.tasks_per_job or 1,
-                     rows_of(tasks) if options.fuse else ())
+                     largest, options.tasks_per_job or 1, rows_of(tasks) if options.fuse else ())

@@ -1,6 +1,6 @@
 """queue: one look at the queue for all jobs of an OUT, and what launchers decide on it.
 
-    ResultsTree -> squeue -> Queue -> cancel, wait; --status, refuse_busy (status.py)
+    ResultsTree -> squeue -> Queue -> cancel, wait; status.py
 
 A job is known by its name, csa.LAUNCH.ARRAY, so one whose id was never written down is found, too.
 """
@@ -12,35 +12,27 @@ import time
 
 from core.errors import Refusal
 from core.text import plural
-from core.tree import ResultsTree
-from launcher import launch_files, slurm
+from core.tree import ResultsTree, process_started
+from launcher import slurm
 
-FIRST_PAUSE, LAST_PAUSE = 10, 60    # seconds between two polls of the queue, for --wait
+PAUSE = 30              # seconds between two polls of the queue, for --wait
 SILENCE = 900           # seconds without an answer after which --wait gives up
-AGAIN = "in the template, then --cancel and the same command"
 STRANDED = "DependencyNeverSatisfied"
-# Slurm's state and reason -> why an element can never start by itself, and what to do
-NEVER_STARTS = (
-    (r"SPECIAL_EXIT|_HOLD |held( state)?$|JobHeld", "Slurm holds it",
-     "scontrol release JOB; an administrator's hold: ask the administrators"),
-    (r"Partition(Down|Inactive)", "its partition is down", f"wait, or edit --partition {AGAIN}"),
-    (r"Partition(Time|Node)Limit|BadConstraints", "its partition cannot give what it asks for",
-     f"edit --time, --mem, --gres, --constraint or --partition {AGAIN}"),
-    (r"InvalidAccount|InvalidQOS|AccountNotAllowed|QOSNotAllowed|(Assoc|QOS)(Max\w*PerJob|Min)",
-     "its account or QOS does not allow it", f"edit --account, --qos, --time or --mem {AGAIN}"),
-)
+# Slurm's reasons why an element can never start by itself -> what to do
+NEVER_STARTS = {
+    r"SPECIAL_EXIT|_HOLD|held( state)?$|JobHeld":
+        "scontrol release JOB; an administrator's hold: ask the administrators",
+    r"Partition(Down|Inactive|TimeLimit|NodeLimit)|BadConstraints|InvalidAccount|InvalidQOS"
+    r"|AccountNotAllowed|QOSNotAllowed|(Assoc|QOS)(Max\w*PerJob|Min)":
+        "edit what it names in the template, then --cancel and the same command"}
 
 
 def never_starts(element):
     """Returns why an element that waits can never start by itself, with a hint; '' if it can."""
-    return next((f"can never start: {why} ({said(element)})\n  try: {hint}"
-                 for pattern, why, hint in NEVER_STARTS
-                 if re.search(pattern, f"{element.state} {element.reason}")), "")
-
-
-def said(element):
-    """What Slurm says of an element that waits; a state that is none of ours is shown, too."""
-    return ("" if element.state == "PENDING" else f"{element.state}, ") + element.reason
+    for pattern, hint in NEVER_STARTS.items():
+        if re.search(pattern, element.reason):
+            return f"can never start: {element.reason}\n  try: {hint}"
+    return ""
 
 
 class Queue:
@@ -56,11 +48,10 @@ class Queue:
     def __init__(self, tree, elements=(), error=""):
         self.tree, self.error, self.of_task, self.jobs, self.submitted = tree, error, {}, set(), {}
         self.in_queue = [element for element in elements if element.in_queue]
-        ended = [element for element in elements if not element.in_queue]
         # A batch script may have been submitted by hand again: the one in the queue counts.
-        found = {(element.name, element.index): element for element in ended + self.in_queue}
+        found = {(element.name, element.index): element for element in [*elements, *self.in_queue]}
         for launch in tree.launches:
-            jobs = launch_files.read_jobs(launch.directory)
+            jobs = slurm.read_jobs(launch)
             self.jobs.update(job.partition(";")[0] for job in jobs.values())
             for task in filter(lambda task: task.run, launch.tasks):
                 name, older = job_name(launch, task.array), self.of_task.get(task.name)
@@ -72,73 +63,30 @@ class Queue:
 
 
 def job_name(launch, array):
-    return launch_files.job_name(launch.plan["workflow"], launch.id, array)
+    return f"{launch.plan['workflow']}.{launch.id}.{array}"
 
 
 def look(tree):
     """Returns the Queue of an OUT: one squeue for each cluster that its jobs are on."""
-    names, clusters, elements = [], {""}, []
+    names, clusters = [], {""}
     for launch in tree.launches:
         first = launch.plan.get("output_dir") or tree.out
         # A copy of an OUT that still exists owns no jobs.
         is_own = not os.path.exists(first) or os.path.samefile(first, tree.out)
         if launch.plan.get("executor") == "slurm" and is_own:
             names += {job_name(launch, task.array) for task in launch.tasks if task.run}
-            jobs = launch_files.read_jobs(launch.directory).values()
-            clusters.update(job.partition(";")[2] for job in jobs)
+            clusters.update(job.partition(";")[2] for job in slurm.read_jobs(launch).values())
     try:
-        for cluster in clusters:
-            elements += slurm.queue(names, cluster)
+        return Queue(tree, [element for cluster in clusters
+                            for element in slurm.queue(names, cluster)])
     except slurm.SlurmError as error:
         return Queue(tree, error=str(error))
-    return Queue(tree, elements)
 
 
-# ---- who is at work
-
-def at_work_elsewhere(launch):
-    """Whether the launcher of a launch, not this process, submits or runs its tasks."""
-    state = launch_files.read_state(launch.directory)
-    return state.get("pid") != os.getpid() and launch_files.is_at_work(state)
-
-
-def runner_at_work(queue, name, status):
-    """Whether the runner that wrote 'running' still works, though the queue shows no job of it; on
-    another host its claim says so."""
-    if status.slurm_job.partition("_")[0] in queue.jobs and not queue.error:
-        return False
-    if status.host == os.uname().nodename:
-        return launch_files.is_at_work(status._asdict())
-    return any(time.time() - queue.tree.written(name, file) / 1e9 < launch_files.SILENT_AFTER
-               for file in queue.tree.names(name) if file.startswith(".claim."))
-
-
-# ---- --cancel
-
-def cancel(options):
-    """Ends the jobs and the local run of an OUT and no others; with --dry_run only says so. Returns
-    the exit code."""
-    tree = started_tree(options)
-    local = [launch_files.read_state(launch.directory) for launch in tree.launches
-             if launch.plan.get("executor") == "local" and at_work_elsewhere(launch)]
-    queue = look(tree)
-    if queue.error:
-        raise slurm.no_answer(queue.error)
-    jobs = sorted({element._replace(index=None).address for element in queue.in_queue})
-    if not options.dry_run:
-        for state in local:
-            if state["host"] != os.uname().nodename:
-                raise Refusal(f"a local run goes on on {state['host']}", "cancel it there")
-            os.kill(state["pid"], signal.SIGTERM)
-        slurm.cancel(jobs)
-    start = "dry run: would cancel" if options.dry_run else "cancelled"
-    if jobs:
-        print(f"{start} {plural(len(jobs), 'job')}: {' '.join(jobs)}")
-    for state in local:
-        print(f"{start} the local run of process {state['pid']} on {state['host']}")
-    if not jobs and not local:
-        print("nothing to cancel: no task of this run waits or runs")
-    return 0
+def is_alive(process):
+    """Whether the process of a plan or a status, a dict, runs on this host and is not this one."""
+    return (process.get("host") == os.uname().nodename and process.get("pid") != os.getpid()
+            and process_started(process.get("pid")) == process.get("process_started") != "")
 
 
 def started_tree(options):
@@ -150,33 +98,43 @@ def started_tree(options):
     return tree
 
 
-# ---- --wait
+def cancel(options):
+    """Ends the local run and the jobs of an OUT and no others; returns the exit code."""
+    queue = look(started_tree(options))
+    if queue.error:
+        raise slurm.no_answer(queue.error)
+    jobs = sorted({element.job for element in queue.in_queue})
+    pids = [launch.plan["pid"] for launch in queue.tree.launches
+            if launch.plan.get("executor") == "local" and is_alive(launch.plan)]
+    if not options.dry_run:
+        slurm.cancel(jobs)
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM)
+    host, start = os.uname().nodename, "dry run: would cancel" if options.dry_run else "cancelled"
+    if jobs:
+        print(f"{start} {plural(len(jobs), 'job')}: {' '.join(jobs)}")
+    for pid in pids:
+        print(f"{start} the local run of process {pid} on {host}")
+    if not jobs and not pids:
+        print(f"nothing to cancel: no task of this run waits in the queue or runs on {host}")
+    return 0
 
-def wait(tree, launch):
-    """Returns when no job of a launch waits or runs, but for jobs that can never start; also if the
-    controller stays silent."""
-    pause, said, answered = FIRST_PAUSE, "", time.time()
+
+def wait(tree, launch_id):
+    """Returns when no job of a launch waits or runs, but for those that can never start."""
+    line, answered = "", time.time()
     while time.time() - answered < SILENCE:
-        queue = look(tree)
-        left = still_to_come(queue, launch)
+        queue, before = look(tree), line
+        left = {each for each in queue.in_queue if f".{launch_id}." in each.name}
+        stuck = {each for each in left if each.reason == STRANDED or never_starts(each)}
+        behind = {each for each in left if each.reason == "Dependency"}
         if not queue.error:
             answered = time.time()
-            if not left:
+            if not left or stuck and left == stuck | behind:
                 return
         line = queue.error or f"{plural(len(left), 'job')} left, " \
-                              f"{sum(each.runs for each in left)} running"
-        if line != said:
+                              f"{sum(each.state in slurm.RUNNING for each in left)} running"
+        if line != before:
             print(line, file=sys.stderr, flush=True)
-        said = line
-        time.sleep(pause)
-        pause = min(LAST_PAUSE, pause * 1.5)
+        time.sleep(PAUSE)
     print(f"the controller has been silent for {SILENCE} s; the jobs go on", file=sys.stderr)
-
-
-def still_to_come(queue, launch):
-    """Returns the Elements of a launch that wait or run; [] if only what can never start is
-    left."""
-    left = [each for each in queue.in_queue if each.name.startswith(job_name(launch, ""))]
-    stuck = [each for each in left if each.reason == STRANDED or never_starts(each)]
-    moves = any(each not in stuck and each.reason != "Dependency" for each in left)
-    return left if moves or not stuck else []

@@ -3,14 +3,15 @@
     ResultsTree, Queue -> a State for each task -> counts, causes, hints -> exit code
 
 core/rules.py decides what is done. The queue outranks the files: a task whose element waits or runs
-is queued or running, whatever an old status says. For some minutes the queue also remembers how a
-job ended.
+is queued or running, whatever an old status says; for some minutes it remembers how a job ended.
 """
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
+import time
 from collections import Counter
 from datetime import timedelta
 from math import ceil
@@ -22,9 +23,8 @@ from core.text import aligned, plural, tail
 from core.tree import LOG, Status
 from launcher import templates
 from launcher.paths import HERE
-from launcher.queue import (STRANDED, Queue, at_work_elsewhere, look, never_starts, runner_at_work,
-                            said, started_tree)
-from launcher.slurm import no_answer
+from launcher.queue import STRANDED, Queue, is_alive, look, never_starts, started_tree
+from launcher.slurm import RUNNING, no_answer
 
 STATES = ("done", "running", "queued", "failed", "interrupted", "lost", "not run")
 BAD = ("failed", "interrupted", "lost")
@@ -33,21 +33,15 @@ ENDS = {"TIMEOUT": "time_limit", "OUT_OF_MEMORY": "out_of_memory", "NODE_FAIL": 
         "BOOT_FAIL": "node_lost", "CANCELLED": "cancelled", "PREEMPTED": "preempted",
         "DEADLINE": "deadline"}
 LIMITS = {"time_limit": "--time", "out_of_memory": "--mem"}     # what a job asked too little of
-BEHIND = ("parent_failed", "stranded")
-NEVER_RAN = Status("")
-WAY_ON = "if a log names a mistake, repair it; then the same command (its text is in " \
-         "launches/*/plan.json) runs what is not done"
+CLAIM_DEAD = 300        # seconds without a touch, as in stages/runner/claim.py
+WAY_ON = "repair what a log names; the same command (launches/*/plan.json) runs what is not done"
 USAGE = ("stage", "source", "jobs", "longest", "--time", "peak MB", "--mem")
 NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")    # causes that differ in numbers only are one cause
 
 
 class State(NamedTuple):
-    """A planned task: one of STATES, the kind of reason for code, the reason for people.
-
-    job             409_3, of Slurm; '' without one
-    attempt, host   0 and '' if it never ran
-    log             the file to read: log.txt, of a job without a status Slurm's output, or ''
-    """
+    """A planned task: one of STATES, the kind of reason for code, the reason for people; Slurm's
+    job (409_3); the last attempt and its host; the log to read, else Slurm's output."""
     name: str
     stage: str
     state: str
@@ -59,8 +53,6 @@ class State(NamedTuple):
     log: str = ""
 
 
-# ---- tree and queue -> States
-
 def survey(queue):
     """Returns the State of every task that the launches of an OUT have planned, parents first."""
     return list(Survey(queue).states.values())
@@ -70,36 +62,35 @@ class Survey:
     """states: {task name: State}, made from the statuses of a tree and its queue."""
 
     def __init__(self, queue):
-        tree = queue.tree
-        self.tree, self.queue, self.states = tree, queue, {}
+        tree, self.queue, self.states = queue.tree, queue, {}
         self.reasons, self.runs = rules.decide(list(tree.tasks.values()), tree), tree.last_runs
-        self.in_hand = {task.name: launch.id for launch in filter(at_work_elsewhere, tree.launches)
-                        for task in launch.tasks if task.run}
+        # A launcher that was refused has taken its plan back since the tree was read.
+        self.in_hand = {task.name: launch.id for launch in tree.launches if is_alive(launch.plan)
+                         and tree.written("launches", launch.id, "plan.json")
+                         for task in launch.tasks if task.run}
         for task in tree.tasks.values():
-            self.add(task)
-
-    def add(self, task):
-        """Finds the State of a task; those of its parents are known."""
-        status = self.tree.status(task.name) or NEVER_RAN
-        element = self.queue.of_task.get(task.name)
-        state, kind, reason = self.judge(task, status, element)
-        log = self.tree.path(task.name, LOG) if status.state else ""
-        if kind == "no_status":
-            log = self.tree.slurm_output(task.name)
-            reason = ": ".join([reason, *tail(log, 1)])
-        self.states[task.name] = State(task.name, task.stage, state, kind, reason,
-                                       element.key if element else status.slurm_job,
-                                       status.attempt, status.host, log)
+            status, element = tree.status(task.name) or Status(""), queue.of_task.get(task.name)
+            state, kind, reason = self.judge(task, status, element)
+            log = tree.path(task.name, LOG) if status.state else ""
+            if kind == "no_status":
+                log = tree.slurm_output(task.name)
+                reason = ": ".join([reason, *tail(log, 1)])
+            self.states[task.name] = State(task.name, task.stage, state, kind, reason,
+                                           element.key if element else status.slurm_job,
+                                           status.attempt, status.host, log)
 
     def judge(self, task, status, element):
-        """Returns state, reason_kind and reason of a task."""
+        """Returns state, reason_kind and reason of a task; the States of its parents are known."""
         why, launch = self.reasons.get(task.name), self.in_hand.get(task.name)
-        if element and element.in_queue and not is_over(status, element):
+        # A task may have ended in an element that is still in the queue.
+        is_over = element and status.slurm_job == element.key and (
+            status.state == "done" or status.state == "failed" and element.state in RUNNING)
+        if element and element.in_queue and not is_over:
             return self.judge_in_queue(task, status, element)
-        if (status.state == "running" and not element
-                and runner_at_work(self.queue, task.name, status)):
+        if status.state == "running" and not element and self.runner_lives(task.name, status):
             return "running", "", ""
-        if launch and (status.launch != launch or status.state not in ("done", "failed")):
+        if (launch and not self.queue.submitted.get(task.name)
+                and (status.launch != launch or status.state not in ("done", "failed"))):
             return "queued", "", ""
         # The tables hold all results that exist, though tasks are left to run.
         if status.state == "done" and (why is None
@@ -110,26 +101,31 @@ class Survey:
         return self.judge_ended(task, status, element)
 
     def judge_in_queue(self, task, status, element):
-        if element.runs:
+        if element.state in RUNNING:
             if status.slurm_job != element.key:
                 return "queued", "in_turn", "its job has started, this task has not"
             return "running", "", "" if element.state == "RUNNING" else element.state
         failed, why = self.failed_parents(task), never_starts(element)
-        if element.reason == STRANDED or any(each.reason_kind == "stranded" for each in failed):
+        is_stranded = element.reason == STRANDED or any(each.reason_kind == "stranded"
+                                                        for each in failed)
+        if failed or is_stranded:
+            kind = "stranded" if is_stranded else "parent_failed"
             name = failed[0].name if failed else "stranded in the queue"
-            return "not run", "stranded", f"parent failed: {name}"
-        if failed:
-            return "not run", "parent_failed", f"parent failed: {failed[0].name}"
+            return "not run", kind, f"parent failed: {name}"
         if why:
             return "queued", "never_starts", why
-        return "queued", "behind" if element.reason == "Dependency" else "", said(element)
+        return "queued", "behind" if element.reason == "Dependency" else "", element.reason
 
     def judge_ended(self, task, status, element):
         """The state of a task that no job and no launcher has in hand."""
         failed, kind = self.failed_parents(task), ENDS.get(element.state, "") if element else ""
         end = kind.replace("_", " ")
         if kind in LIMITS and status.state != "interrupted":    # else the runner has named it
-            end += limit_of(*self.runs[task.name], LIMITS[kind])
+            stage, script = template_of(*self.runs[task.name])
+            asked = templates.sbatch_options(script).get(LIMITS[kind])
+            path = templates.find_template(stage, task.source, task.model or "")
+            if asked:
+                end += f" ({LIMITS[kind]}={asked}; raise it in {os.path.relpath(path, HERE)})"
         if status.state == "failed":
             return "failed", status.reason_kind, status.reason
         if failed:
@@ -153,27 +149,25 @@ class Survey:
         for the end of all: only if some wait for ever, it does, too."""
         # A malformed plan may name a task among its own parents.
         parents = filter(None, map(self.states.get, task.parents))
-        return [parent for parent in parents if parent.reason_kind == "stranded"
-                or task.stage != "collect" and (parent.state in BAD
-                                                or parent.reason_kind in BEHIND)]
+        return [each for each in parents
+                if each.reason_kind == "stranded" or task.stage != "collect" and (
+                    each.state in BAD or each.reason_kind == "parent_failed")]
+
+    def runner_lives(self, name, status):
+        """Whether a runner works that the queue does not show; on another host its claim tells."""
+        if status.slurm_job.partition("_")[0] in self.queue.jobs and not self.queue.error:
+            return False
+        if status.host == os.uname().nodename:
+            return is_alive(status._asdict())
+        tree = self.queue.tree
+        return any(time.time() - tree.written(name, file) / 1e9 < CLAIM_DEAD
+                   for file in tree.names(name) if file.startswith(".claim."))
 
 
-def limit_of(launch, task, option):
-    """Returns ' (--mem=8G; raise it in TEMPLATE)' of a task's job, '' without such a line."""
-    asked = templates.sbatch_options(batch_script(launch, task)).get(option)
+def template_of(launch, task):
+    """Returns (stage, or row for jobs that run several; batch script) of a task's job."""
     stage = "row" if task.array.startswith("row") else task.stage
-    template = os.path.relpath(templates.find_template(stage, task.source, task.model or ""), HERE)
-    return f" ({option}={asked}; raise it in {template})" if asked else ""
-
-
-def batch_script(launch, task):
-    return os.path.join(launch.directory, f"{task.array}.sbatch")
-
-
-def is_over(status, element):
-    """Whether a task has ended in an element that is still in the queue."""
-    return status.slurm_job == element.key and (
-        status.state == "done" or status.state == "failed" and element.runs)
+    return stage, f"{launch.directory}/{task.array}.sbatch"
 
 
 def exit_code(states):
@@ -185,9 +179,8 @@ def exit_code(states):
 
 
 def refuse_busy(names, queue):
-    """Refuses tasks that wait or run, and those that such tasks are made from. Returns the jobs to
-    cancel ('409_3') of elements that wait for ever, since what they wait for has failed. This is a
-    courtesy: the claim (stages/runner/claim.py) guarantees that nothing runs twice."""
+    """Refuses tasks that wait or run, and those that such tasks are made from. That is a courtesy:
+    the claim lets nothing run twice. Returns the elements ('409_3') that wait for ever."""
     if queue.error and shutil.which("squeue"):
         raise no_answer(queue.error)
     tree = queue.tree
@@ -200,14 +193,20 @@ def refuse_busy(names, queue):
         raise Refusal(f"{len(busy)} of these tasks are in a live launch of {tree.out}, or read by "
                       f"one ({busy[0]} first)",
                       "look with --status, end it with --cancel, or choose other tasks")
-    return sorted({queue.of_task[state.name].address for state in states
-                   if state.reason_kind == "stranded"})
+    stranded = {queue.of_task[state.name] for state in states if state.reason_kind == "stranded"}
+    return sorted("".join([element.key, *element.job.partition(";")[1:]]) for element in stranded)
 
 
 # ---- --status
 
-def show(workflow_name, options, again):
-    """Prints what --status asks for; returns the exit code. again: the command without --status."""
+def again(options):
+    """The start of a command about this run."""
+    script = os.path.join(HERE, f"workflow_{options.workflow}.py")
+    return " ".join(map(shlex.quote, [sys.executable, script, "--output_dir", options.output_dir]))
+
+
+def show(options):
+    """Prints what --status asks for; returns the exit code."""
     tree = started_tree(options)
     name = task_named(tree, options.status) if isinstance(options.status, str) else None
     if options.resources:
@@ -217,40 +216,32 @@ def show(workflow_name, options, again):
     states = [state for state in survey(queue) if name in (None, state.name)]
     code = exit_code(states)
     if options.json:
-        print(json.dumps({
-            "workflow": workflow_name, "output_dir": tree.out, "queue": queue.error or "answered",
-            "exit_code": code, "tasks": [state._asdict() for state in states]}, indent=1))
+        print(json.dumps({"workflow": options.workflow, "output_dir": tree.out,
+                          "queue": queue.error or "answered", "exit_code": code,
+                          "tasks": [state._asdict() for state in states]}, indent=1))
     elif name:
         print(*(f"{key}: {value}" for key, value in states[0]._asdict().items() if value), sep="\n")
     else:
         for note in dict.fromkeys(tree.notes):
             print(note, file=sys.stderr)
-        print(f"{tree.out}\n{table(states)}\n")
+        counts = Counter((state.stage, state.state) for state in states)
+        rows = [[stage, *(counts[stage, column] for column in STATES)]
+                for stage in dict.fromkeys(state.stage for state in states)]
+        print(f"{tree.out}\n{aligned([['', *STATES], *rows])}\n")
         if queue.error:
             print(f"the queue could not be asked ({queue.error}): running and queued as the files "
                   "say")
         report = tree.path("report.html")
         print(*failures(states), {
             0: "all done" + (f"; report: {report}" if os.path.exists(report) else ""), 1: WAY_ON,
-            3: f"it runs; to end it: {again} --cancel",
-            4: f"it cannot go on by itself; to end it: {again} --cancel"}[code], sep="\n")
+            3: f"it runs; to end it: {again(options)} --cancel",
+            4: f"it cannot go on by itself; to end it: {again(options)} --cancel"}[code], sep="\n")
     return code
 
 
-def table(states):
-    """The counts as text: a row for each stage, a column for each state."""
-    counts = Counter((state.stage, state.state) for state in states)
-    stages = dict.fromkeys(state.stage for state in states)
-    return aligned([["", *STATES], *([stage, *(str(counts[stage, column]) for column in STATES)]
-                                     for stage in stages)])
-
-
 def failures(states):
-    """Returns lines: why tasks wait, and what failed, was interrupted or lost, equal causes once,
-    with the end of a log:
-
-    failed: NAME and 14 more: REASON (attempt 2 on HOST); log: PATH
-    """
+    """Returns lines: why tasks wait; what failed, was interrupted or lost, equal causes once, as in
+    'failed: NAME and 14 more: REASON (attempt 2 on HOST); log: PATH', and the end of that log."""
     waiting = Counter((state.stage, state.reason) for state in states
                       if state.state == "queued" and state.reason)
     lines = [f"{number} {stage} queued: {reason}" for (stage, reason), number in waiting.items()]
@@ -266,13 +257,11 @@ def failures(states):
         lines.append(f"{first.state}: {first.name}{more}: {first.reason} ({ran}){log}")
         lines += [f"    {line}" for line in tail(first.log, 5)
                   if line not in first.reason and not line.startswith("=== ")]   # the header
-    followers = sum(state.reason_kind in BEHIND for state in states)
+    followers = sum(state.reason_kind in ("parent_failed", "stranded") for state in states)
     if followers:
         lines.append(f"{plural(followers, 'task')} did not run because a parent failed")
     return lines
 
-
-# ---- --status TASK
 
 def task_named(tree, text):
     """Returns the task that a text names: models/A/split_0, or a path of it or of a file in it."""
@@ -284,23 +273,20 @@ def task_named(tree, text):
                   f"one of its tasks, such as {', '.join(list(tree.tasks)[:3])}")
 
 
-# ---- --status --resources
-
 def usages(tree, wanted):
-    """Yields the texts of USAGE for each stage (row, if jobs run several) and source: the longest
-    job, since Slurm's limit holds for jobs, the largest task, and what the newest batch script asks
-    for, - without Slurm. wanted: the name of a task, None for all."""
+    """Yields the values of USAGE for each stage and source; Slurm's time limit holds for jobs, the
+    peak is a task's, the newest batch script says what is asked. wanted: a task, None for all"""
     groups = {}
     for name, (launch, task) in tree.last_runs.items():
         status = tree.status(name) if wanted in (None, name) else None
         if task.stage != "collect" and status and status.state == "done" and status.seconds:
-            stage = "row" if task.array.startswith("row") else task.stage
+            stage, script = template_of(launch, task)
             jobs, peaks, scripts = groups.setdefault((stage, task.source), (Counter(), [], []))
             jobs[status.slurm_job or name] += status.seconds
             peaks.append(status.peak_mb or 0)
-            scripts.append(batch_script(launch, task))
+            scripts.append(script)
     for (stage, source), (jobs, peaks, scripts) in groups.items():
         asked = templates.sbatch_options(max(scripts))
-        longest = timedelta(seconds=ceil(max(jobs.values())))
-        yield (stage, source, str(len(jobs)), str(longest), asked.get("--time", "-"),
-               str(ceil(max(peaks))), asked.get("--mem") or asked.get("--mem-per-cpu", "-"))
+        yield (stage, source, len(jobs), timedelta(seconds=ceil(max(jobs.values()))),
+               asked.get("--time"), ceil(max(peaks)),
+               asked.get("--mem") or asked.get("--mem-per-cpu"))

@@ -1,13 +1,12 @@
-"""tasks: a task is one line of words; tasks of a stage stand in aligned arrays.
+"""tasks: a workflow's Tasks, parents before children -> the arrays of a launch.
 
-A workflow makes a list of Tasks, parents before children. `arrays_of` puts those that are to run
-into arrays: Slurm applies a dependency to a whole sbatch call, so the elements of an array share a
-template and the set of arrays they wait for, and every element finds its parents at its own index.
-An index that a parent array lacks would wait for the whole of it.
+Slurm applies a dependency to a whole sbatch call, so the elements of an array share a template and
+the set of arrays they wait for, and every element finds its parents at its own index. An index that
+a parent array lacks would wait for the whole of it.
 
 An element runs one task, or several one after another: K neighbours of a stage (--tasks_per_job K),
-or all tasks of a source and split (--fuse). A row of the latter waits for nothing, since what its
-tasks are made from is in it.
+or all tasks of a source and split (--fuse). Such a row waits for nothing, since what its tasks are
+made from is in it.
 """
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
@@ -43,7 +42,6 @@ class Array(NamedTuple):
     template: str
     elements: Dict[int, List[Task]]     # index -> its tasks, in the order in which they run
     parents: Tuple[str, ...]        # names of arrays
-    throttle: Optional[int]
 
     @property
     def count(self):
@@ -63,55 +61,43 @@ class Array(NamedTuple):
                 for place, task in enumerate(members)}
 
     @property
-    def dependency(self):
-        """How Slurm waits: element by element; a trial for all its splits, the collector for the
-        end of everything."""
-        return {"collect": "afterany", "trial": "afterok"}.get(self.stage, "aftercorr")
-
-    @property
     def indices(self):
-        """The elements as sbatch's --array takes them: 0-4,7%10"""
-        return ranges(self.elements) + (f"%{self.throttle}" if self.throttle else "")
+        """The elements as sbatch's --array takes them: 0-2,5"""
+        starts = sorted(index for index in self.elements if index - 1 not in self.elements)
+        ends = sorted(index for index in self.elements if index + 1 not in self.elements)
+        return ",".join(str(start) if start == end else f"{start}-{end}"
+                        for start, end in zip(starts, ends))
 
 
-def ranges(numbers):
-    """Numbers, runs of them shortened: {0, 1, 2, 5} -> 0-2,5"""
-    starts = sorted(number for number in numbers if number - 1 not in numbers)
-    ends = sorted(number for number in numbers if number + 1 not in numbers)
-    return ",".join(str(start) if start == end else f"{start}-{end}"
-                    for start, end in zip(starts, ends))
-
-
-def arrays_of(tasks, template_of, largest_array, throttle=None, per_job=1, rows=()):
+def arrays_of(tasks, template_of, largest_array, per_job=1, rows=()):
     """The arrays for the tasks that are to run, parents first. Other parents are done.
 
     template_of    (stage, source) -> path of the template
     largest_array  the number of elements that Slurm takes (MaxArraySize)
-    throttle       how many elements of an array may run at a time; None: all
     per_job        tasks of an element
     rows           {task name: row} to put all tasks of a row into one element
     """
-    arrays, array_of = {}, {}
+    arrays, array_of = {}, {}       # key -> Array; task name -> the name of its array
     for task in tasks:
         if task.name in rows:
-            row, stage, number, parents = "row", "row", rows[task.name], ()
+            base, stage, number, parents = "row", "row", rows[task.name], ()
         else:
-            row, stage, number = task.array, task.stage, task.index // per_job
+            base, stage, number = task.array, task.stage, task.index // per_job
             parents = tuple(sorted({array_of[name] for name in task.parents if name in array_of}))
         chunk, index = divmod(number, largest_array)
-        key = row, chunk, template_of(stage, task.source), parents
+        template = template_of(stage, task.source)
+        key = base, chunk, template, parents
         if key not in arrays:
-            namesakes = sum(other[0] == row for other in arrays)
-            name = f"{row}-{namesakes + 1}" if namesakes else row
-            arrays[key] = Array(name, stage, key[2], {}, parents, throttle)
+            namesakes = sum(other[0] == base for other in arrays)
+            name = f"{base}-{namesakes + 1}" if namesakes else base
+            arrays[key] = Array(name, stage, template, {}, parents)
         arrays[key].elements.setdefault(index, []).append(task)
         array_of[task.name] = arrays[key].name
     return list(arrays.values())
 
 
 def rows_of(tasks):
-    """{task name: number of its row}: what shares source, split and labels is a row; raises
-    Refusal."""
+    """{task name: its row}, a number for each source, split and labels; raises Refusal."""
     numbers, row_of = {}, {}
     for task in tasks:
         if task.stage == "collect":
@@ -120,6 +106,5 @@ def rows_of(tasks):
         row_of[task.name] = numbers.setdefault(key, len(numbers))
         if any(row_of.get(name) != row_of[task.name] for name in task.parents):
             raise Refusal(f"--fuse: {task.name} is made from a task of another source, split or "
-                          "label",
-                          "leave out --fuse; --tasks_per_job K puts several tasks into a job, too")
+                          "label", "leave out --fuse; --tasks_per_job K fills jobs, too")
     return row_of

@@ -1,14 +1,15 @@
 """templates: batch scripts from slurm_templates/, their @@HOLES@@ filled.
 
-    stage, source, model -> template -> its lines, site.sbatch and site.sh included -> batch script
+    stage, source, model -> template, site.sbatch and site.sh included -> batch script
 
 A template is real bash that people edit by hand. #SBATCH lines know neither variables nor quoting,
 so only harmless values may stand there; in the body every value is quoted for bash. A line that is
-just @@FILE@@, a name with a dot in it, includes that file: what all templates share is edited once.
+just @@FILE@@, a name with a dot, includes that file: what all templates share is edited once.
 """
 import os
 import re
 import shlex
+from contextlib import suppress
 
 from core.errors import Refusal
 from core.text import as_text, printable
@@ -28,45 +29,45 @@ SHORT = {"-J": "--job-name", "-a": "--array", "-o": "--output", "-d": "--depende
 FRESH = "take a fresh copy of slurm_templates/"
 
 
-# ---- read
+# ---- template -> batch script
 
-def find_template(stage, source, model, directory=DIRECTORY):
+def find_template(stage, source, model):
     """Returns the path of {stage}.{source}.sbatch if it exists, else of {stage}.sbatch; a model's
     own folder comes first, and a trial without a template of its own takes train's."""
     stages = ("trial", "train") if stage == "trial" else (stage,)
-    names = [".".join(filter(None, (each, part, "sbatch")))
-             for each in stages for part in (source, "")]
-    return first_existing(names, model, directory)
+    return first_existing([".".join(filter(None, (each, part, "sbatch")))
+                           for each in stages for part in (source, "")], model)
 
 
-def first_existing(names, model, directory):
-    """Returns the path of the first of some files; a model's own wins over that of all models."""
-    paths = [os.path.join(directory, folder, name) for name in names for folder in (model, "")]
+def first_existing(names, model):
+    """Returns the path of the first file that exists, a model's own before those of all models."""
+    paths = [os.path.join(DIRECTORY, folder, name) for folder in (model, "") for name in names]
     return next(filter(os.path.exists, paths), paths[-1])
 
 
-def read_template(path, model="", directory=DIRECTORY):
-    """Returns [(FILE:LINE, text)] of a template and the files that it includes; raises Refusal."""
-    lines = []
-    for place, line in read_lines(path, "template"):
+def render(path, model, values):
+    """Returns the batch script of a template and the files that it includes; raises Refusal."""
+    lines = []      # (FILE:LINE, text)
+    for place, line in read_lines(path):
         included = INCLUDE.match(line)
-        if included:
-            found = first_existing(included.groups(), model, directory)
-            lines += read_lines(found, f"{place}: its")
-        else:
-            lines.append((place, line))
+        lines += (read_lines(first_existing(included.groups(), model)) if included
+                  else [(place, line)])
     check_slurm_lines(lines)
-    return lines
+    for name in REQUIRED:
+        if not any(f"@@{name}@@" in line for _, line in lines):
+            raise Refusal(f"template {path} lacks @@{name}@@", FRESH)
+    first, *others = [render_line(line, values, place) for place, line in lines]
+    return "\n".join([first, f"# Written by the launcher from {printable(path)}; "
+                      "`sbatch` this file to run it again.", *others, ""])
 
 
-def read_lines(path, what):
-    """Returns [(FILE:LINE, text)]; raises Refusal."""
+def read_lines(path):
     try:
         with open(path, encoding="utf-8") as file:      # Windows line ends become our own
             return [(f"{path}:{number}", line.rstrip("\n"))
                     for number, line in enumerate(file, 1)]
     except (OSError, UnicodeDecodeError) as error:
-        raise Refusal(f"{what} {path} cannot be read ({error})", FRESH)
+        raise Refusal(f"template {path} cannot be read ({error})", FRESH)
 
 
 def check_slurm_lines(lines):
@@ -74,9 +75,7 @@ def check_slurm_lines(lines):
     is_header = True
     for place, line in lines:
         is_header = is_header and (not line.strip() or line.startswith("#"))
-        if not line.startswith("#SBATCH"):
-            continue
-        if not is_header:
+        if line.startswith("#SBATCH") and not is_header:
             raise Refusal(f"{place}: sbatch ignores an #SBATCH line below the first command",
                           "move it above the first command, or switch it off (##SBATCH)")
         for option, value in options_of(line).items():
@@ -84,36 +83,6 @@ def check_slurm_lines(lines):
             if own and value != OWN_OPTIONS[own]:
                 raise Refusal(f"{place}: {own} belongs to the launcher, which finds its jobs by it",
                               f"take {option} out of that line")
-
-
-# ---- what a batch script asks for
-
-def options_of(line):
-    """Returns {--name: value} of one #SBATCH line."""
-    found = OPTION.findall(line.partition(" #")[0])
-    return {SHORT.get(name, name): value.strip("\"'") for name, value in found}
-
-
-def sbatch_options(path):
-    """Returns {--name: value} of a batch script, {} if it cannot be read; the later of two wins."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return {name: value for line in file if line.startswith("#SBATCH")
-                    for name, value in options_of(line).items()}
-    except OSError:
-        return {}
-
-
-# ---- render
-
-def render(lines, values, path):
-    """Returns a batch script: the lines of read_template, filled; `path` is for its header."""
-    for name in REQUIRED:
-        if not any(f"@@{name}@@" in line for _, line in lines):
-            raise Refusal(f"template {path} lacks @@{name}@@", FRESH)
-    first, *others = [render_line(line, values, place) for place, line in lines]
-    return "\n".join([first, f"# Written by the launcher from {printable(path)}; "
-                      "`sbatch` this file to run it again.", *others, ""])
 
 
 def render_line(line, values, place):
@@ -134,3 +103,16 @@ def sbatch_value(value):
         raise Refusal(f"{value!r} holds a character that a #SBATCH line cannot hold",
                       "choose an --output_dir without quotes and backslashes in its path")
     return value if HARMLESS.match(value) else f'"{value}"'
+
+
+def options_of(line):
+    """Returns {--name: value} of an #SBATCH line, {} of any other."""
+    found = OPTION.findall(line.partition(" #")[0]) if line.startswith("#SBATCH") else ()
+    return {SHORT.get(name, name): value.strip("\"'") for name, value in found}
+
+
+def sbatch_options(path):
+    """Returns {--name: value} of a batch script, {} if it cannot be read; the later of two wins."""
+    with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+        return {name: value for line in file for name, value in options_of(line).items()}
+    return {}

@@ -1,6 +1,5 @@
 """queue_tree: a results tree as launches on Slurm leave it, without running anything."""
 import json
-import types
 
 from core.tree import ResultsTree
 from launcher import slurm, status
@@ -17,12 +16,6 @@ TASKS = {
     "scores": ("collect", "collect", 0, ("infer_a", "infer_b")),
 }
 JOBS = {"preprocess_0": "1", "train": "2", "infer_0": "4", "infer_1": "5", "collect": "3"}
-
-
-def array(name):
-    """What an Array without parents says of its place in a launch."""
-    return types.SimpleNamespace(name=name, stage=name, parents=(), template="/t/train.sbatch",
-                                 dependency="aftercorr")
 
 
 class QueueCase(WorkCase):

@@ -36,7 +36,7 @@ IMPATIENT = f"""import sys
 sys.path.insert(0, {REPOSITORY!r})
 import workflow_csa
 from launcher import launch, slurm
-slurm.SBATCH_TIMEOUT, slurm.TRIES, slurm.PAUSE = 4, 2, 1
+slurm.TIMEOUT, slurm.TRIES, slurm.PAUSE = 4, 2, 1
 sys.exit(launch.main(workflow_csa.WORKFLOW))
 """
 

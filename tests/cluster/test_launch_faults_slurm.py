@@ -15,7 +15,7 @@ class LaunchFaultsTest(FaultCase):
     def test_what_slurm_refuses_is_named_and_leaves_nothing_waiting(self):
         """All arrays, then train and what follows it, then one inference."""
         self.assert_refused(self.campaign(**self.faulty_sbatch("refuse:every")),
-                            "nothing is submitted")
+                            "arrays not submitted: preprocess_0, ")
         for said in ("3 arrays not submitted", "1 array not submitted"):
             ended = self.campaign(**self.faulty_sbatch("refuse:2"), code=1)
             self.assertIn("QOSMaxSubmitJobPerUserLimit", ended.err)

@@ -7,8 +7,9 @@ from unittest import mock
 
 from core.errors import Refusal
 from launcher import queue, slurm, status
+from launcher.tasks import Array
 from tests.cluster import slurm_cluster
-from tests.queue_tree import QueueCase, array
+from tests.queue_tree import QueueCase
 from tests.support import wait_for
 
 
@@ -31,7 +32,7 @@ class QueueSlurmTest(slurm_cluster.WithCluster, QueueCase):
                           "\n".join(["#!/usr/bin/env bash", *lines, body, ""]))
         self.jobs[name] = self.cluster.run("sbatch", "--parsable", script).strip()
         self.tasks.update({f"{name}.{index}": ("train", name, index, ())
-                           for index in slurm.indices(indices)})
+                           for _, index, *_ in slurm.elements_of(f"1_[{indices}]|PENDING||")})
         self.launch(self.launch_id, self.tasks, self.jobs)
         return self.jobs[name]
 
@@ -66,7 +67,8 @@ class QueueSlurmTest(slurm_cluster.WithCluster, QueueCase):
         self.assertEqual(self.run_toy("--cancel").out, f"cancelled {named}")
         wait_for(lambda: self.cluster.run("squeue", "-h", "-o", "%F").split() == [other], "the end")
         self.assertEqual(self.run_toy("--cancel", code=0).out,
-                         "nothing to cancel: no task of this run waits or runs\n")
+                         "nothing to cancel: no task of this run waits in the queue or runs on "
+                         f"{os.uname().nodename}\n")
 
     def test_waiting_elements_that_were_cancelled_are_cancelled_and_what_has_ended_stays(self):
         job = self.submit("train", "0-3%1", body='test "$SLURM_ARRAY_TASK_ID" = 0 || sleep 600')
@@ -93,17 +95,18 @@ class QueueSlurmTest(slurm_cluster.WithCluster, QueueCase):
                          {"never_starts"})
         self.assertIn("SPECIAL_EXIT", states["train.0"].reason)
         self.assertEqual(status.exit_code(list(states.values())), 4)
-        queue.wait(self.tree(), self.tree().launches[0])
+        queue.wait(self.tree(), self.launch_id)
 
     def assert_test_only_refuses(self, said):
         """Whatever sbatch itself would take; the refusal says how to submit all the same."""
-        directory = self.path("out/launches", self.launch_id)
+        launch = ([Array("train", "train", "t", {}, ())],
+                  self.path("out/launches", self.launch_id))
         with self.assertRaisesRegex(Refusal, said) as caught:
-            slurm.test_scripts([array("train")], directory)
+            slurm.test_scripts(*launch)
         self.assertIn("SKIP_TEST_ONLY=1", caught.exception.hint)
         with mock.patch.dict(os.environ, SKIP_TEST_ONLY="1"):
-            slurm.test_scripts([array("train")], directory)
-        jobs, error = slurm.submit_arrays([array("train")], directory)
+            slurm.test_scripts(*launch)
+        jobs, error = slurm.submit_arrays(*launch)
         self.assertEqual((list(jobs), error), (["train"], None))
 
     def test_nodes_that_are_all_down_are_waited_for(self):

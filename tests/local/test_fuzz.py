@@ -41,8 +41,8 @@ def mutated(rng, seed, bits):
 
 def rendered(path):
     """A template with a 1 in each hole."""
-    holes = "JOB_NAME ARRAY SLURM_OUTPUT RUN_MODEL TASKS PYTHON COUNT RETRIES TEMPLATE"
-    return templates.render(templates.read_template(path), dict.fromkeys(holes.split(), "1"), path)
+    holes = "JOB_NAME ARRAY SLURM_OUTPUT RUN_MODEL TASKS PYTHON COUNT TEMPLATE"
+    return templates.render(path, "", dict.fromkeys(holes.split(), "1"))
 
 
 class FuzzTest(PlanCase):

@@ -48,7 +48,7 @@ class CommandLineTest(PlanCase):
         for line, wanted in (
                 (("--source", "A,B", "--split", "0,1"), dict(source=["A", "B"], split=[0, 1])),
                 (("--source", "A", "B", "--split", "0-1"), dict(source=["A", "B"], split=[0, 1])),
-                (("--gpus", "0,0,1,1", "--retries", "0"), dict(gpus=list("0011"), retries=0)),
+                (("--gpus", "0,0,1,1"), dict(gpus=list("0011"))),
                 (("--source_datasets", "A"), dict(source=["A"])),
                 (("--train_args", "--verbose"), dict(train_args={"verbose": []}))):
             found = vars(self.parsed(*TOY, *line))

@@ -18,7 +18,7 @@ class StatusTest(CampaignCase):
                             "name the --output_dir")
 
     def test_a_failure_has_its_reason_attempt_host_and_log_and_the_same_command_completes(self):
-        ended = self.run_toy(*LOCAL, "--source", "A", "--retries", "1",
+        ended = self.run_toy(*LOCAL, "--source", "A", RETRIES="1",
                              TOY_FAULTS="train A/split_1 exit:3")
         reason, log = "exit code 3: toy: exit:3 as told", self.path("out", A1, "log.txt")
         self.assertEqual(ended.err.count(reason), 1, ended)
@@ -28,7 +28,9 @@ class StatusTest(CampaignCase):
                       lines)
         self.assertIn("2 tasks did not run because a parent failed", lines)
         for task in (A1, self.path("out", A1), log):
-            self.assertIn(f"reason: {reason}", self.lines(task)[1])
+            self.assertEqual(self.lines(task), (1, [
+                f"name: {A1}", "stage: train", "state: failed", "reason_kind: exit_code",
+                f"reason: {reason}", "attempt: 2", f"host: {os.uname().nodename}", f"log: {log}"]))
         self.assertEqual(self.status()[1]["infer/A-B/split_1"], ("not run", f"parent failed: {A1}"))
         ended = self.run_toy(*LOCAL, "--source", "A", code=0)
         self.assertRegex(ended.err, r"\n3 of 3 tasks done, 1 running; 0:00:\d\d so far\n$")

@@ -53,7 +53,9 @@ collect 0 infer_0 preprocess_0 train
 """)
         jobs = {"preprocess_0": "1;c", "train": "2", "infer_0": "3"}
         self.assertEqual([slurm.dependency_of(array, jobs) for array in made],
-                         ["", "aftercorr:1", "aftercorr:1:2", "afterany:3:1:2"])
+                         [
+            [], *([f"--dependency={waits}"] for waits in ("aftercorr:1", "aftercorr:1:2",
+                                                          "afterany:3:1:2"))])
 
     def test_an_element_waits_only_for_arrays_that_hold_its_index(self):
         self.assertEqual(shape(arrays(rows(4, without="p1 t1 p2"))), """\
@@ -77,17 +79,17 @@ infer_0-2 1,3 preprocess_0 train-2
 """)
 
     def test_indices_stay_below_the_largest_array(self):
-        made = arrays(rows(5), largest_array=2, throttle=1)
+        made = arrays(rows(5), largest_array=2)
         self.assertEqual(shape(made), """\
-preprocess_0 0-1%1
-preprocess_0-2 0-1%1
-preprocess_0-3 0%1
-train 0-1%1 preprocess_0
-train-2 0-1%1 preprocess_0-2
-train-3 0%1 preprocess_0-3
-infer_0 0-1%1 preprocess_0 train
-infer_0-2 0-1%1 preprocess_0-2 train-2
-infer_0-3 0%1 preprocess_0-3 train-3
+preprocess_0 0-1
+preprocess_0-2 0-1
+preprocess_0-3 0
+train 0-1 preprocess_0
+train-2 0-1 preprocess_0-2
+train-3 0 preprocess_0-3
+infer_0 0-1 preprocess_0 train
+infer_0-2 0-1 preprocess_0-2 train-2
+infer_0-3 0 preprocess_0-3 train-3
 """)
         self.assertEqual([placed(array) for array in made[3:6]], ["0:t0 1:t1", "0:t2 1:t3", "0:t4"])
 

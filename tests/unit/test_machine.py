@@ -46,7 +46,7 @@ class MachineTest(unittest.TestCase):
             self.assertEqual(campaign.states["p0"], state)
 
     def campaign(self, tasks):
-        options = SimpleNamespace(gpus=None, jobs=2, retries=0)
+        options = SimpleNamespace(gpus=None, jobs=2)
         campaign = local.Campaign(arrays(tasks), "launches/1", options, None)
         campaign._start = mock.Mock()
         return campaign
