@@ -5,8 +5,6 @@
     fingerprint(path)                                  [bytes, time in ns, CRC-32] of its content
 """
 import csv
-import functools
-import gc
 import json
 import os
 import zlib
@@ -17,8 +15,6 @@ from core.errors import FileError
 LARGEST_JSON = 1 << 27      # bytes; a plan of 10,000 tasks has about 10 million
 LONGEST_INTEGER = 19        # digits, as a time in ns has; longer ones are slow to convert
 LARGEST_CHECKED = 64 * 1000000      # bytes; the CRC-32 of a larger file is null
-FEW_BYTES = 30 * 1000000    # reading less is not worth a second process
-MOST_PROCESSES = 8
 
 
 @contextmanager
@@ -77,28 +73,6 @@ def read_json(path, largest=LARGEST_JSON):
             raise FileError(f"{path}: is nested too deeply")
         except ValueError as error:
             raise FileError(f"{path}: is not JSON ({error})")
-
-
-def side_by_side(function, jobs, sizes):
-    """Returns [function(job) for job in jobs]. sizes: how many bytes each reads."""
-    processes = min(cores(), MOST_PROCESSES, len(jobs))
-    if processes > 1 and sum(sizes) > FEW_BYTES:
-        # here: each task's runner imports this file, and the pool takes half of that time
-        from concurrent.futures import ProcessPoolExecutor
-        from concurrent.futures.process import BrokenProcessPool
-        try:
-            with ProcessPoolExecutor(processes) as pool:
-                return list(pool.map(functools.partial(_work, function), jobs))
-        except (BrokenProcessPool, OSError, ImportError, NotImplementedError):
-            pass            # a worker was out of memory, or there are no semaphores
-    return list(map(function, jobs))
-
-
-def _work(function, job):
-    import signal           # here: no stage script needs it
-    signal.signal(signal.SIGINT, signal.SIG_IGN)    # ^C is the parent's to answer
-    gc.disable()            # nothing here is circular; it takes a tenth of the time
-    return function(job)
 
 
 def cores():

@@ -1,29 +1,11 @@
-"""text: what tables and terminals share, and standard output that may be closed.
-
-    rows -> csv_text / aligned -> write_tables
-    values -> quantile
-"""
-import csv
-import io
-import math
+"""text: names and tables as a terminal shows them, and standard output that may be closed."""
 import os
 import sys
 
-from core.errors import FileError, Refusal
-from core.files import size_of, write_whole
+from core.files import size_of
 
 END = 20000             # bytes of a file that tail reads
 LONGEST_LINE = 300      # characters of its lines
-
-
-def csv_text(header, rows):
-    """Returns a CSV text; a cell without a finite number is empty, a float has all its digits."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(["" if isinstance(value, float) and not math.isfinite(value) else value
-                      for value in row] for row in rows)
-    return file.getvalue()
 
 
 def aligned(lines):
@@ -43,30 +25,6 @@ def _shown(cell):
 def plural(number, noun):
     """Returns '1 task' or '3 tasks'."""
     return f"{number} {noun}" + ("" if number == 1 else "s")
-
-
-def quantile(values, share):
-    """Returns the quantile of sorted values, interpolated linearly (numpy's default)."""
-    place = share * (len(values) - 1)
-    low = int(place)
-    high = min(low + 1, len(values) - 1)
-    return values[low] + (values[high] - values[low]) * (place - low)
-
-
-def write_tables(output_dir, files):
-    """Writes {file name: text} whole; if the text is None, an old file is removed. Refusal."""
-    try:
-        os.makedirs(output_dir, exist_ok=True)
-        for name, text in files.items():
-            path = os.path.join(output_dir, name)
-            if text is not None:
-                # half a character of a strange file name cannot be written as UTF-8
-                write_whole(path, text.encode("utf-8", "backslashreplace").decode("utf-8"))
-            elif os.path.lexists(path):
-                os.remove(path)
-    except (FileError, OSError) as error:
-        raise Refusal(f"the tables cannot be written: {as_text(str(error))}",
-                      "--output_dir with a directory of your own")
 
 
 def as_text(name):

@@ -213,12 +213,12 @@ def read_jobs(launch):
 def queue(names, cluster=""):
     """Returns the Elements of the jobs with these names, whoever owns them, also of those that
     ended in the last minutes (MinJobAge). Raises SlurmError."""
-    if not names:
-        return []
-    # Without -r, which leaves out the last one of indices with a constant step (22.05, 26.05)
-    output = ask("squeue", "-h", "--states=all", "-o", "%i|%T|%r|%j", f"--name={','.join(names)}",
-                 cluster=cluster)
-    return [element for line in output.splitlines() for element in elements_of(line, cluster)]
+    lines = []
+    for first in range(0, len(names), 1000):    # Linux takes an argument of at most 128 kB
+        # Without -r, which leaves out the last one of indices with a constant step (22.05, 26.05)
+        lines += ask("squeue", "-h", "--states=all", "-o", "%i|%T|%r|%j",
+                     f"--name={','.join(names[first:first + 1000])}", cluster=cluster).splitlines()
+    return [element for line in lines for element in elements_of(line, cluster)]
 
 
 def elements_of(line, cluster=""):

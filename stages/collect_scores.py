@@ -31,10 +31,11 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from core.errors import Refusal  # noqa: E402
 from core.metrics import in_order  # noqa: E402
-from core.text import Output, as_text, csv_text, printable, write_tables  # noqa: E402
+from core.text import Output, as_text, printable  # noqa: E402
 from stages.collect.compare import compare  # noqa: E402
 from stages.collect.gaps import Report, Tree  # noqa: E402
 from stages.collect.scores import read_results, run_of  # noqa: E402
+from stages.collect.tables import csv_text, write_tables  # noqa: E402
 from stages.report.page import SYNTHETIC, section, table  # noqa: E402
 from stages.report.run import (  # noqa: E402
     NOTHING, failure_lines, launch_notes, whole_page)

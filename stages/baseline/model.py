@@ -57,7 +57,7 @@ def run(parser, work, argv):
 
 
 def write_csv(path, header, rows):
-    """Writes a table; unlike core.text.csv_text, without a look at each number."""
+    """Writes a table; unlike the collector's, without a look at each number."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(header)

@@ -21,10 +21,11 @@ from itertools import chain, combinations, product
 
 from core.errors import Refusal
 from core.metrics import direction, in_order, lower_is_better
-from core.text import aligned, as_text, csv_text, printable, write_tables
+from core.text import aligned, as_text, printable
 from stages.collect import csa
 from stages.collect.gaps import Tree
 from stages.collect.scores import read_results
+from stages.collect.tables import csv_text, write_tables
 from stages.report import compare as compare_report
 from stages.stats.generalization import generalization_rows, mean, pooled
 from stages.stats.significance import (

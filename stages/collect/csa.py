@@ -21,9 +21,10 @@ from itertools import chain
 from core.errors import FileError
 from core.improve_files import identifiers, read_predictions, read_split, read_table, response_rows
 from core.metrics import METRICS, in_order
-from core.text import aligned, csv_text
+from core.text import aligned
 from stages.collect.gaps import Report
 from stages.collect.scores import naive_files, results_and_naive, run_of
+from stages.collect.tables import csv_text
 from stages.report import csa as csa_report
 from stages.stats.generalization import (densed_rows, generalization_rows, mean, pooled, rounded,
                                          std)

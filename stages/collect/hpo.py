@@ -17,8 +17,9 @@ from core.errors import FileError
 from core.files import read_json
 from core.metrics import in_order, lower_is_better
 from core.task import Task, argument_list, quoted
-from core.text import aligned, as_text, csv_text
+from core.text import aligned, as_text
 from stages.collect.gaps import Report
+from stages.collect.tables import csv_text
 from stages.report import hpo as hpo_report
 from stages.report.run import Run
 from stages.search.trials import Study, Trial, best_trial, by_source, read_study, with_best

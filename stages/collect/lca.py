@@ -13,10 +13,12 @@ import os
 import re
 
 from core.metrics import direction, in_order
-from core.text import aligned, as_text, csv_text, quantile
+from core.text import aligned, as_text
 from stages.collect.gaps import Report
 from stages.collect.scores import naive_files, results_and_naive, run_of
+from stages.collect.tables import csv_text
 from stages.report import lca as lca_report
+from stages.stats.generalization import quantile
 from stages.stats.learning_curve import CSV_COLUMNS, Curve, csv_row, fit_power_law
 
 SCORES_HEADER = ("metric", "shard", "value", "split", "model", "dataset")

@@ -17,7 +17,7 @@ import re
 import textwrap
 from typing import NamedTuple
 
-from core.text import quantile
+from stages.stats.generalization import quantile
 
 WIDTH = 480                 # of a figure; still readable when a phone shows it in 340 pixels
 SHRINKS = 200               # by how much a narrow screen may shrink it before it scrolls

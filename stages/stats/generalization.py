@@ -22,6 +22,14 @@ def std(values):
     return math.sqrt(metrics.squares(metrics.deviations(values)) / (len(values) - 1))
 
 
+def quantile(values, share):
+    """Returns the quantile of sorted values, interpolated linearly (numpy's default)."""
+    place = share * (len(values) - 1)
+    low = int(place)
+    high = min(low + 1, len(values) - 1)
+    return values[low] + (values[high] - values[low]) * (place - low)
+
+
 def rounded(value):
     """Returns a value with 4 decimals, in the arithmetic of numpy, which IMPROVE's tables have."""
     if not abs(value) < 1e11:               # no decimals to round; nan

@@ -32,6 +32,14 @@ class SlurmWordsTest(unittest.TestCase):
                 ("CLUSTER: other", []), ("", []), ("slurm_load_jobs error: x", [])):
             self.assertEqual([element.key for element in slurm.elements_of(line)], keys, line)
 
+    def test_the_queue_is_asked_for_any_number_of_jobs_in_arguments_that_linux_takes(self):
+        names = [f"csa.20261122T172254.387275Z.preprocess_{number}" for number in range(4000)]
+        with mock.patch("launcher.slurm.ask", return_value="9_3|RUNNING|None|n\n") as ask:
+            self.assertEqual(len(slurm.queue(names)), 4)
+        asked = [arguments[-1] for arguments, _ in ask.call_args_list]
+        self.assertLess(max(map(len, asked)), 1 << 17)
+        self.assertEqual(",".join(text[len("--name="):] for text in asked), ",".join(names))
+
     def test_only_a_reason_that_does_not_pass_can_never_start(self):
         never = ("PartitionTimeLimit", "BadConstraints", "JobHeldUser", "JobHeldAdmin",
                  "job requeued in held state", "launch failure limit exceeded requeued held",

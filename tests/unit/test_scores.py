@@ -5,8 +5,8 @@ import shutil
 import unittest
 from unittest import mock
 
-from core import files
 from core.task import Task
+from stages.collect import scores
 from stages.collect.gaps import Tree
 from stages.collect.scores import job_of, read_result, read_results
 from tests.collect_case import WithTables
@@ -78,7 +78,7 @@ class ScoresTest(WithTables):
             self.campaign.write(task.name + "/test_y_data_predicted.csv",
                                 f"auc_true,auc_pred\n0.{number},0.5\n0.9,0.7\n")
         alone = read_results(tree, tasks)
-        with mock.patch.object(files, "FEW_BYTES", 0), mock.patch.object(files, "cores", lambda: 2):
+        with mock.patch.multiple(scores, FEW_BYTES=0, cores=lambda: 2):
             self.assertEqual(repr(read_results(tree, tasks)), repr(alone))
             with mock.patch("concurrent.futures.ProcessPoolExecutor", side_effect=OSError):
                 self.assertEqual(repr(read_results(tree, tasks)), repr(alone))
