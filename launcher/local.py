@@ -22,7 +22,7 @@ from core.tree import read_status
 from launcher.paths import HERE
 
 GRACE = 10          # seconds between asking a task to stop and killing it
-SHORT = 1           # second: elements of a stage that together last less share a process,
+SHORT = 0.8         # seconds: elements of a stage that together last less share a process,
 AT_ONCE = 20        # so many at most
 EVERY = 120         # seconds between two progress lines at most
 RUN_MODEL = os.path.join(HERE, "run_model.sh")
