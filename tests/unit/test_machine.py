@@ -27,7 +27,7 @@ class MachineTest(unittest.TestCase):
                          ("collect", {"p": "failed", "t": "not run", "i": "not run"}))
 
     def test_short_tasks_of_a_stage_share_a_process_and_long_ones_start_alone(self):
-        for seconds, names in ((9.0, ["p0"]), (0.5, ["p0", "p1"]), (0.1, ["p0", "p1", "p2"])):
+        for seconds, names in ((9.0, ["p0"]), (0.4, ["p0", "p1"]), (0.1, ["p0", "p1", "p2"])):
             campaign = self.campaign(rows(6))
             campaign.seconds["preprocess"] = seconds
             campaign._start.side_effect = InterruptedError     # after the first one
