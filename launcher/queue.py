@@ -15,7 +15,7 @@ from core.text import plural
 from core.tree import ResultsTree, process_started
 from launcher import slurm
 
-PAUSE = 30              # seconds between two polls of the queue, for --wait
+PAUSE = 30              # seconds between two polls of the queue, for --wait; the first ones less
 SILENCE = 900           # seconds without an answer after which --wait gives up
 STRANDED = "DependencyNeverSatisfied"
 # Slurm's reasons why an element can never start by itself -> what to do
@@ -122,7 +122,7 @@ def cancel(options):
 
 def wait(tree, launch_id):
     """Returns when no job of a launch waits or runs, but for those that can never start."""
-    line, answered = "", time.time()
+    line, answered, pause = "", time.time(), 1
     while time.time() - answered < SILENCE:
         queue, before = look(tree), line
         left = {each for each in queue.in_queue if f".{launch_id}." in each.name}
@@ -136,5 +136,6 @@ def wait(tree, launch_id):
                               f"{sum(each.state in slurm.RUNNING for each in left)} running"
         if line != before:
             print(line, file=sys.stderr, flush=True)
-        time.sleep(PAUSE)
+        time.sleep(pause)
+        pause = min(2 * pause, PAUSE)
     print(f"the controller has been silent for {SILENCE} s; the jobs go on", file=sys.stderr)
