@@ -22,7 +22,7 @@ from core.tree import read_status
 from launcher.paths import HERE
 
 GRACE = 10          # seconds between asking a task to stop and killing it
-SHORT = 0.8         # seconds: elements of a stage that together last less share a process,
+SHORT = 0.8         # seconds: elements of a stage that together last about that share a process,
 AT_ONCE = 20        # so many at most
 EVERY = 120         # seconds between two progress lines at most
 RUN_MODEL = os.path.join(HERE, "run_model.sh")
@@ -78,7 +78,7 @@ class Campaign:
                 break
             stage = ready[0][0].stage
             alike = [element for element in ready if element[0].stage == stage]
-            together = int(SHORT / self.seconds.get(stage, SHORT))
+            together = round(SHORT / self.seconds.get(stage, SHORT))
             share = ceil(len(ready) / len(self.free))
             elements = alike[:max(1, min(together, share))]
             for element in elements:
