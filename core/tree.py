@@ -57,6 +57,10 @@ class Launch(NamedTuple):
     plan: dict
     tasks: tuple
 
+    def job_name(self, array):
+        """Returns Slurm's name of the job that runs an array of this launch."""
+        return f"{self.plan['workflow']}.{self.id}.{array}"
+
 
 class ResultsTree:
     """A results tree at `out`; its launches are in their order, the oldest first."""
@@ -146,8 +150,7 @@ class ResultsTree:
             self._slurm_files[folder] = {       # of two jobs with one name the later one's
                 (match.group(1), int(match.group(3))): self.path(folder, match.string)
                 for match in sorted(filter(None, found), key=lambda match: int(match.group(2)))}
-        job_name = f"{launch.plan['workflow']}.{launch.id}.{task.array}"
-        return self._slurm_files[folder].get((job_name, task.index), "")
+        return self._slurm_files[folder].get((launch.job_name(task.array), task.index), "")
 
 
 TYPES = {kind: {name: getattr(hint, "__args__", (hint,))

@@ -54,16 +54,12 @@ class Queue:
             jobs = slurm.read_jobs(launch)
             self.jobs.update(job.partition(";")[0] for job in jobs.values())
             for task in filter(lambda task: task.run, launch.tasks):
-                name, older = job_name(launch, task.array), self.of_task.get(task.name)
+                name, older = launch.job_name(task.array), self.of_task.get(task.name)
                 # without an index: elements that were cancelled
                 element = found.get((name, task.index)) or found.get((name, None))
                 if element and element.in_queue or not (older and older.in_queue):
                     self.of_task[task.name] = element
                 self.submitted[task.name] = task.array in jobs
-
-
-def job_name(launch, array):
-    return f"{launch.plan['workflow']}.{launch.id}.{array}"
 
 
 def look(tree):
@@ -74,7 +70,7 @@ def look(tree):
         # A copy of an OUT that still exists owns no jobs.
         is_own = not os.path.exists(first) or os.path.samefile(first, tree.out)
         if launch.plan.get("executor") == "slurm" and is_own:
-            names += {job_name(launch, task.array) for task in launch.tasks if task.run}
+            names += {launch.job_name(task.array) for task in launch.tasks if task.run}
             clusters.update(job.partition(";")[2] for job in slurm.read_jobs(launch).values())
     try:
         return Queue(tree, [element for cluster in clusters
