@@ -2,8 +2,8 @@
 
     arrays -> elements; an element starts as soon as its parents are done and a slot is free
 
-There is no barrier between stages. Short elements share a process. The collector starts when
-nothing else is left.
+There is no barrier between stages. Short elements of a row share a process. The collector starts
+when nothing else is left.
 """
 import os
 import signal
@@ -11,18 +11,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from math import ceil
 
 from core.files import cores
+from core.signals import Signals
 from core.text import plural
 from core.tree import read_status
 from launcher.paths import HERE
 
 GRACE = 10          # seconds between asking a task to stop and killing it
-SHORT = 0.8         # seconds: elements of a stage that together last about that share a process,
+SHORT = 0.8         # seconds: elements of a row and stage that last about that share a process,
 AT_ONCE = 20        # so many at most
 EVERY = 120         # seconds between two progress lines at most
 RUN_MODEL = os.path.join(HERE, "run_model.sh")
@@ -36,14 +36,15 @@ def slots_of(options):
 def run(arrays, directory, options):
     """Runs every element of the arrays; what came of them is in the statuses."""
     with open(os.path.join(directory, "slurm", "local.out"), "ab") as output, \
-            deferred_signals() as signals:
+            Signals() as signals:
         campaign = Campaign(arrays, directory, options, output)
         try:
-            while not signals and campaign.start_ready():
+            while not signals.number and campaign.start_ready():
                 campaign.show_progress()
-                campaign.wait(1)
-            if signals:
-                raise KeyboardInterrupt(signals[0])
+                signals.wait(1 if campaign.running else 0)
+                campaign.note_ended()
+            if signals.number:
+                raise KeyboardInterrupt(signals.number)
         finally:
             campaign.stop()
 
@@ -57,12 +58,11 @@ class Campaign:
             os.environ, WORKFLOW_PYTHON=sys.executable,
             TASK_CORES=str(max(1, cores() // len(self.free))), TASK_EXECUTOR="local")
         self.environment.pop("SLURM_CPUS_PER_TASK", None)   # of an allocation around this run
-        self.threads = ThreadPoolExecutor(len(self.free))
         # (array, index, tasks) of elements, in the order in which those that are ready start
         self.waiting = sorted(((array, *element) for array in arrays
                                for element in array.elements.items()),
                               key=lambda element: (element[0].stage == "collect", element[1]))
-        self.running = {}       # Future -> (Popen, elements, slot, when it started)
+        self.running = {}       # Popen -> (elements, slot, when it started)
         self.seconds = {}       # stage -> how long its last element took
         # left, done, failed or not run
         self.states = {task.name: "left" for array in arrays if array.stage != "collect"
@@ -76,11 +76,15 @@ class Campaign:
             ready = self._ready()
             if not ready:
                 break
-            stage = ready[0][0].stage
-            alike = [element for element in ready if element[0].stage == stage]
-            together = round(SHORT / self.seconds.get(stage, SHORT))
-            share = ceil(len(ready) / len(self.free))
-            elements = alike[:max(1, min(together, share))]
+            (array, row, _), *_ = ready
+            alike = [element for element in ready
+                     if (element[0].stage, element[1]) == (array.stage, row)]
+            together = round(SHORT / self.seconds.get(array.stage, SHORT))
+            # of the last ones every slot gets its share, else the free ones do
+            is_end = all(element in ready or element[0].stage == "collect"
+                         for element in self.waiting)
+            slots = len(self.free) + is_end * len(self.running)
+            elements = alike[:max(1, min(together, ceil(len(ready) / slots)))]
             for element in elements:
                 self.waiting.remove(element)
             self._start(elements, self.free.pop(0))
@@ -116,15 +120,14 @@ class Campaign:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.output,
                                    stderr=self.output, env={**self.environment, **gpu},
                                    start_new_session=True)
-        ended = self.threads.submit(process.wait)
-        self.running[ended] = process, elements, slot, time.time()
+        self.running[process] = elements, slot, time.time()
 
-    def wait(self, seconds):
-        """Waits until something ends, at most so long, and notes what the statuses say of it."""
+    def note_ended(self):
+        """Notes what the statuses say of the elements that have ended."""
         above, launch = os.path.split(self.directory)
         out = os.path.dirname(above)
-        for ended in wait(self.running, seconds, FIRST_COMPLETED).done:
-            _, elements, slot, started = self.running.pop(ended)
+        for process in [each for each in self.running if each.poll() is not None]:
+            elements, slot, started = self.running.pop(process)
             self.free.append(slot)
             self.seconds[elements[0][0].stage] = (time.time() - started) / len(elements)
             for task in (task for _, _, tasks in elements for task in tasks):
@@ -151,31 +154,16 @@ class Campaign:
 
     def stop(self):
         """Asks every task that runs to stop, then kills what has not."""
-        processes = [process for process, *_ in self.running.values()]
-        for process in processes:
+        for process in self.running:
             signal_group(process, signal.SIGTERM)
-        wait(self.running, GRACE)
-        for process in processes:
+        given_up = time.time() + GRACE
+        for process in self.running:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0, given_up - time.time()))
+        for process in self.running:
             signal_group(process, signal.SIGKILL)       # the stage's own children too
-        self.threads.shutdown()
 
 
 def signal_group(process, number):
     with suppress(ProcessLookupError):      # the whole group has ended
         os.killpg(process.pid, number)
-
-
-@contextmanager
-def deferred_signals():
-    """Yields a list of the signals that came, of ^C, SIGTERM and SIGHUP (a closed terminal). They
-    end the run between two polls, not in the middle of starting a task, of which nobody would know
-    then. A signal that is ignored, as under nohup, stays ignored."""
-    caught = []
-    before = {number: signal.signal(number, lambda number, frame: caught.append(number))
-              for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-              if signal.getsignal(number) != signal.SIG_IGN}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -14,38 +14,14 @@ STAGE_PYTHON, ACTIVATION_OUTPUT, ACTIVATION_FAILED and SIGNALLED come from run_m
 TASK_EXECUTOR from the launcher, TASK_TEMPLATE from the batch script.
 """
 import os
-import select
-import signal
 import sys
 
-
-class Signals:
-    """Time limit, scancel, preemption, requeue, ^C: these signals set a flag and end a wait()."""
-    PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-    def __init__(self):
-        # run_model.sh notes a signal that comes while it activates an environment
-        self.number = int(os.environ.pop("SIGNALLED", 0))
-        self.reader, writer = os.pipe()
-        os.set_blocking(writer, False)
-        signal.set_wakeup_fd(writer)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        for number in self.PASSED_ON:
-            if signal.getsignal(number) != signal.SIG_IGN:      # as under nohup
-                signal.signal(number, self.note)
-
-    def note(self, number, frame):
-        self.number = number
-
-    def wait(self, seconds):
-        """Returns after this time, a signal, or the end of a child."""
-        if select.select([self.reader], [], [], seconds)[0]:
-            os.read(self.reader, 1000)
-
-
 if __name__ == "__main__":
-    signals = Signals()     # before the rest is imported: a signal in that time counts
     sys.path.insert(0, os.path.abspath(__file__).rsplit("/", 2)[0])
+    from core.signals import Signals
+    # before the rest is imported: a signal in that time counts, as does one that came while
+    # run_model.sh activated an environment
+    signals = Signals(int(os.environ.pop("SIGNALLED", 0)))
     from stages.runner.main import main
     # a signal that comes while Python ends would change the exit code
     os._exit(main(sys.argv[1:], signals))

@@ -1,7 +1,6 @@
 """What a launch finds on the machine: cores of its process, environments that it can try."""
 import os
 import unittest
-from concurrent.futures import Future
 from types import SimpleNamespace
 from unittest import mock
 
@@ -26,23 +25,30 @@ class MachineTest(unittest.TestCase):
         self.assertEqual((campaign._start.call_args[0][0][0][0].name, campaign.states),
                          ("collect", {"p": "failed", "t": "not run", "i": "not run"}))
 
-    def test_short_tasks_of_a_stage_share_a_process_and_long_ones_start_alone(self):
-        for seconds, names in ((9.0, ["p0"]), (0.4, ["p0", "p1"]), (0.1, ["p0", "p1", "p2"])):
-            campaign = self.campaign(rows(6))
-            campaign.seconds["preprocess"] = seconds
+    def test_short_tasks_of_a_row_share_a_process_and_long_ones_start_alone(self):
+        two_rows = [task(f"p{i}", f"preprocess_{i % 4}", i // 4) for i in range(8)]
+        more = task("t", "train", 1, ["p3"])
+        for tasks, seconds, running, names in (
+                ([*two_rows, more], 9.0, {}, "p0"), ([*two_rows, more], 0.4, {}, "p0 p1"),
+                ([*two_rows, more], 0.1, {}, "p0 p1 p2 p3"), (two_rows[:4], 0.1, {}, "p0 p1"),
+                # until nothing else is left, a free slot takes what there is
+                ([*two_rows[:4], more], 0.1, {1: ()}, "p0 p1 p2 p3"),
+                (two_rows[:4], 0.1, {1: ()}, "p0 p1")):
+            campaign = self.campaign(tasks)
+            campaign.seconds["preprocess"], campaign.running = seconds, running
+            campaign.free = campaign.free[len(running):]
             campaign._start.side_effect = InterruptedError     # after the first one
             self.assertRaises(InterruptedError, campaign.start_ready)
             (elements, _), _ = campaign._start.call_args
-            self.assertEqual([tasks[0].name for _, _, tasks in elements], names)
+            self.assertEqual(" ".join(tasks[0].name for _, _, tasks in elements), names)
 
     def test_a_result_of_an_older_launch_does_not_count(self):
         for launch, state in (("1", "done"), ("0", "failed")):
-            campaign, ended = self.campaign(rows(1)), Future()
-            campaign.running[ended] = None, campaign.waiting[:1], None, 0
-            ended.set_result(0)
+            campaign = self.campaign(rows(1))
+            campaign.running[mock.Mock()] = campaign.waiting[:1], None, 0
             status = SimpleNamespace(state="done", launch=launch)
             with mock.patch.object(local, "read_status", return_value=status):
-                campaign.wait(0)
+                campaign.note_ended()
             self.assertEqual(campaign.states["p0"], state)
 
     def campaign(self, tasks):
