@@ -2,7 +2,7 @@
 
     arrays -> elements; an element starts as soon as its parents are done and a slot is free
 
-There is no barrier between stages. Short elements of a row share a process. The collector starts
+There is no barrier between stages. Short elements of a split share a process. The collector starts
 when nothing else is left.
 """
 import os
@@ -22,7 +22,7 @@ from core.tree import read_status
 from launcher.paths import HERE
 
 GRACE = 10          # seconds between asking a task to stop and killing it
-SHORT = 0.8         # seconds: elements of a row and stage that last about that share a process,
+SHORT = 0.8         # seconds: elements of a stage and split that last about that share a process,
 AT_ONCE = 20        # so many at most
 EVERY = 120         # seconds between two progress lines at most
 RUN_MODEL = os.path.join(HERE, "run_model.sh")
@@ -76,10 +76,10 @@ class Campaign:
             ready = self._ready()
             if not ready:
                 break
-            (array, row, _), *_ = ready
-            alike = [element for element in ready
-                     if (element[0].stage, element[1]) == (array.stage, row)]
-            together = round(SHORT / self.seconds.get(array.stage, SHORT))
+            # not of two splits: what follows one would wait for the end of the other
+            kinds = [(array.stage, tasks[0].source, tasks[0].split) for array, _, tasks in ready]
+            alike = [element for element, kind in zip(ready, kinds) if kind == kinds[0]]
+            together = round(SHORT / self.seconds.get(kinds[0][0], SHORT))
             # of the last ones every slot gets its share, else the free ones do
             is_end = all(element in ready or element[0].stage == "collect"
                          for element in self.waiting)

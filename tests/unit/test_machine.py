@@ -25,15 +25,15 @@ class MachineTest(unittest.TestCase):
         self.assertEqual((campaign._start.call_args[0][0][0][0].name, campaign.states),
                          ("collect", {"p": "failed", "t": "not run", "i": "not run"}))
 
-    def test_short_tasks_of_a_row_share_a_process_and_long_ones_start_alone(self):
-        two_rows = [task(f"p{i}", f"preprocess_{i % 4}", i // 4) for i in range(8)]
+    def test_short_tasks_of_a_split_share_a_process_and_long_ones_start_alone(self):
+        two_splits = [task(f"p{i}", f"preprocess_{i % 4}", i // 4) for i in range(8)]
         more = task("t", "train", 1, ["p3"])
         for tasks, seconds, running, names in (
-                ([*two_rows, more], 9.0, {}, "p0"), ([*two_rows, more], 0.4, {}, "p0 p1"),
-                ([*two_rows, more], 0.1, {}, "p0 p1 p2 p3"), (two_rows[:4], 0.1, {}, "p0 p1"),
+                ([*two_splits, more], 9.0, {}, "p0"), ([*two_splits, more], 0.4, {}, "p0 p1"),
+                ([*two_splits, more], 0.1, {}, "p0 p1 p2 p3"), (two_splits[:4], 0.1, {}, "p0 p1"),
                 # until nothing else is left, a free slot takes what there is
-                ([*two_rows[:4], more], 0.1, {1: ()}, "p0 p1 p2 p3"),
-                (two_rows[:4], 0.1, {1: ()}, "p0 p1")):
+                ([*two_splits[:4], more], 0.1, {1: ()}, "p0 p1 p2 p3"),
+                (two_splits[:4], 0.1, {1: ()}, "p0 p1")):
             campaign = self.campaign(tasks)
             campaign.seconds["preprocess"], campaign.running = seconds, running
             campaign.free = campaign.free[len(running):]
