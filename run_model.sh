@@ -39,8 +39,8 @@ activate() {  # ENV, then the arguments of the call
   local kind=${1%%:*} place=${1#*:}
   unset PYTHONHOME    # it is another python's
   # ---- EDIT: a site adds its own kinds of environment here ------------------
-  # spack)   spack load "$place" ;;   # whatever puts python or python3 on PATH
   case $kind in
+    # spack)   spack load "$place" ;;   # whatever puts python or python3 on PATH
     none)      PYTHONS=("${PYTHON[@]}") ;;
     venv)      activate_venv "$place" ;;
     conda)     activate_conda "$place" ;;

@@ -13,7 +13,17 @@ from typing import NamedTuple, Optional
 from core.errors import Refusal
 from core.text import as_text
 
-STAGES = ("preprocess", "train", "trial", "infer", "collect")     # in the order they run
+# Stages in the order they run: the end of a script's name, files without which a task is not done,
+# further files that later stages read
+STAGES = {
+    "preprocess": ("_preprocess_improve.py",
+                   ("train_y_data.csv", "val_y_data.csv", "test_y_data.csv"), ()),
+    "train": ("_train_improve.py", ("val_scores.json",), ("val_y_data_predicted.csv",)),
+    "trial": ("hpo_trial.py", ("trial.json",), ()),
+    "infer": ("_infer_improve.py", ("test_y_data_predicted.csv",), ("test_scores.json",)),
+    "collect": ("collect_scores.py", (), ()),
+    "other": ("", (), ()),
+}
 DIRECTORIES = ("input_dir", "output_dir", "input_data_dir", "input_model_dir", "study")
 SPLIT_FILES = ("train_split_file", "val_split_file", "test_split_file")  # a bare name is in splits/
 ANYWHERE = ("train_script",)    # a path of a trial that is absolute and compared by its name
@@ -32,7 +42,7 @@ class Task(NamedTuple):
     split: Optional[int] = None
     size: Optional[int] = None
     labels: dict = {}                   # further dimensions of a workflow, {"seed": 3}
-    array: str = ""                     # row of the plan; in plan.json the job array
+    array: str = ""                     # its line of the plan; in plan.json the job array
     index: int = 0                      # its place in that
     run: Optional[bool] = None          # whether the launch of this plan runs it, and why
     reason_kind: str = ""

@@ -17,7 +17,8 @@ from core.files import on_disk, read_json
 from core.task import STAGES, Task, read_arguments
 from core.text import as_text
 
-STATUS, LOG = "stage_status.json", "log.txt"
+STATUS, LOG, CLAIM = "stage_status.json", "log.txt", ".claim."
+DEAD_AFTER = 300        # seconds without a sign of life after which a claim is dead
 STATES = ("running", "done", "failed", "interrupted")
 LARGEST_STATUS = 1000000        # bytes; a status is a few kilobytes
 

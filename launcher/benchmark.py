@@ -4,7 +4,7 @@
     raw_data/splits/{study}_{cell,drug}_{k}_{train,val,test}.txt    blind splits
     raw_data/y_data/response.tsv
 
-Only names and headers are read, except for joint sources: CCLE+gCSI is trained on the rows of both
+The rows of split files are read for joint sources only: CCLE+gCSI is trained on the rows of both
 studies, whose split files are merged in OUT/merged_splits/.
 """
 import os

@@ -41,15 +41,14 @@ def show(workflow, options):
         for stage in MODEL_STAGES:
             if stage in workflow.stages:
                 checks.line(f"options of {stage}", checks.options_of, stage)
-        if checks.tasks:
-            checks.line("results tree", checks.results_tree)
-            checks.line("templates", checks.templates)
-            if options.check == "run":
-                print("--check run: some rows, on this machine; --epochs 1 is enough", flush=True)
-                out = f"{checks.scratch}/out"
-                for task in small_tasks(workflow, options, checks.data, out):
-                    if not checks.line(f"run of {task.stage}", run, task, out):
-                        break
+        checks.line("results tree", checks.results_tree)
+        checks.line("templates", checks.templates)
+        if options.check == "run" and checks.tasks:
+            print("--check run: some rows, on this machine; --epochs 1 is enough", flush=True)
+            out = f"{checks.scratch}/out"
+            for task in small_tasks(workflow, options, checks.data, out):
+                if not checks.line(f"run of {task.stage}", run, task, out):
+                    break
     counts = [f"{checks.kinds.count(kind)} {kind}" for kind in ("ok", "wrong", "not checked")]
     print(f"workflow_{workflow.name}: {', '.join(counts)}; no task of the campaign was started")
     return 2 if "wrong" in checks.kinds else 0
@@ -111,21 +110,28 @@ class Checks:
                 near = difflib.get_close_matches(name, sorted(flags), 1)
                 raise Refusal(f"{program} knows no --{name}",
                               f"did you mean --{near[0]}?" if near else "leave it out")
+        self.need_tasks()
         return f"its --help knows {' '.join(f'--{name}' for name in names)}"
 
+    def need_tasks(self):
+        if not self.tasks:
+            raise NotChecked("without the benchmark there is no task")
+
     def results_tree(self):
+        self.need_tasks()
         why, _ = planning.look(self.tasks, self.data, self.options)
         done = len(self.tasks) - len(why)
         return f"{plural(done, 'task')} done, {len(why)} to run, tables included"
 
     def templates(self):
         """Renders the batch scripts, and asks Slurm about each of them."""
+        self.need_tasks()
         if self.options.executor != "slurm":
             raise NotChecked("no job uses them, the tasks run here")
         names = {task.name for task in self.tasks}
         arrays = planning.arrays_to_run(self.tasks, names, self.options)
         for array in arrays:
-            text = launch_files.render(array, self.scratch, self.options)
+            text = launch_files.batch_script(array, self.scratch, self.options)
             launch_files.write_file(f"{self.scratch}/{array.name}.sbatch", text)
         slurm.largest_array()   # asked last: mistakes in a template show without a controller, too
         slurm.test_scripts(arrays, self.scratch)

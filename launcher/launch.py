@@ -1,4 +1,4 @@
-"""launch: the steps of a launch, in their order. A workflow brings its parser and its plan.
+"""launch: the steps of a launch, in their order. A workflow brings its options and plan.
 
     parse (options) -> check (planning) -> plan (the workflow, core/rules) -> write (launch_files)
         -> submit (slurm) or run (local)
@@ -38,7 +38,7 @@ class Workflow(NamedTuple):
 
 
 def main(workflow, argv=None):
-    """Runs a workflow and returns its exit code; the only place that catches a Refusal."""
+    """Runs a workflow and returns its exit code; a Refusal that gets here ends it."""
     stdout, sys.stdout, program = sys.stdout, Output(sys.stdout), f"workflow_{workflow.name}"
     try:
         code = run(workflow, argv)

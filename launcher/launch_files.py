@@ -49,7 +49,7 @@ def write(options, data, tasks, why, arrays, files, found):
     now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
     directory = os.path.join(above, max(now, newest + "1"))
     # Render first: errors in templates must surface before anything is written.
-    texts = {f"{array.name}.sbatch": render(array, directory, options)
+    texts = {f"{array.name}.sbatch": batch_script(array, directory, options)
              for array in arrays if options.executor == "slurm"}
     for array in arrays:
         lines = array.lines     # one that nobody uses is empty
@@ -87,14 +87,14 @@ def plan_text(directory, options, data, tasks, why, arrays, found):
     for task in tasks:
         array, index = place.get(task.name, (task.array, task.index))
         kind, text, rebuild = why.get(task.name, Reason("", ""))
-        lines.append(json.dumps(task._replace(
-            array=array, index=index, run=task.name in why, reason_kind=kind, reason=text,
-            rebuild=rebuild)._asdict()))
+        fields = task._replace(array=array, index=index, run=task.name in why, reason_kind=kind,
+                               reason=text, rebuild=rebuild)._asdict()
+        lines.append(json.dumps({key: value for key, value in fields.items() if value is not None}))
     head = [f"{json.dumps(key)}: {json.dumps(value, default=str)}" for key, value in record.items()]
     return "{" + ",\n ".join([*head, '"tasks": [\n  ' + ",\n  ".join(lines)]) + "\n ]}\n"
 
 
-def render(array, directory, options):
+def batch_script(array, directory, options):
     """Returns the batch script of an array; Refusal."""
     return templates.render(array.template, options.model, {
         "JOB_NAME": f"{options.workflow}.{os.path.basename(directory)}.{array.name}",

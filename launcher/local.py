@@ -53,7 +53,8 @@ class Campaign:
     """Elements that wait or run, and the states of the tasks that have ended."""
 
     def __init__(self, arrays, directory, options, output):
-        self.directory, self.output, self.free = directory, output, slots_of(options)
+        self.directory, self.out, self.output = directory, options.output_dir, output
+        self.free = slots_of(options)
         self.environment = dict(
             os.environ, WORKFLOW_PYTHON=sys.executable,
             TASK_CORES=str(max(1, cores() // len(self.free))), TASK_EXECUTOR="local")
@@ -124,14 +125,13 @@ class Campaign:
 
     def note_ended(self):
         """Notes what the statuses say of the elements that have ended."""
-        above, launch = os.path.split(self.directory)
-        out = os.path.dirname(above)
+        launch = os.path.basename(self.directory)
         for process in [each for each in self.running if each.poll() is not None]:
             elements, slot, started = self.running.pop(process)
             self.free.append(slot)
             self.seconds[elements[0][0].stage] = (time.time() - started) / len(elements)
             for task in (task for _, _, tasks in elements for task in tasks):
-                status = read_status(os.path.join(out, task.name), out)
+                status = read_status(os.path.join(self.out, task.name), self.out)
                 is_done = status and status.state == "done" and status.launch >= launch
                 self.states[task.name] = "done" if is_done else "failed"
 

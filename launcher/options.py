@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 import sys
+from itertools import combinations
 
 from core.errors import Refusal
 from core.task import DIRECTORIES, SPLIT_FILES, read_arguments
@@ -201,11 +202,12 @@ def parse(workflow, argv):
 def settle(options, beside):
     """Refuses options that contradict each other; flat lists, absolute paths."""
     values = vars(options)
-    options.status = options.status or options.json or options.resources
-    for one, other in (("status", "cancel"), ("check", "status"), ("fuse", "tasks_per_job"),
+    for one, other in (*combinations(("check", "cancel", "json", "resources"), 2),
+                       ("check", "status"), ("status", "cancel"), ("fuse", "tasks_per_job"),
                        ("adopt", "dry_run"), ("adopt", "check")):
         if values[one] and values[other]:
-            raise Refusal(f"--{one} and --{other} are given together", "one of them at a time")
+            raise Refusal(f"--{one} and --{other} are given together", "give one of them")
+    options.status = options.status or options.json or options.resources
     for name in ("source", "target", "split", "lc_sizes_arr"):
         parts = values.get(name) or ()      # the types of these options return lists
         values[name] = list(dict.fromkeys(each for part in parts for each in part)) or None

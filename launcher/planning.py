@@ -125,7 +125,8 @@ def look(tasks, data, options):
 def adopt(tasks, tree, options):
     """Refuses outputs of another program or an older version, unless --redo makes them anew; with
     --adopt, the runner judges them and writes their status."""
-    redone = STAGES[STAGES.index(options.redo):] if options.redo else ()
+    stages = list(STAGES)
+    redone = stages[stages.index(options.redo):] if options.redo else ()
     untracked = [task for task in tasks
                  if task.stage not in redone and rules.is_untracked(task, tree)]
     if not untracked:

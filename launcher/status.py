@@ -20,7 +20,7 @@ from typing import NamedTuple
 from core import rules
 from core.errors import Refusal
 from core.text import aligned, plural, tail
-from core.tree import LOG, Status
+from core.tree import CLAIM, DEAD_AFTER, LOG, Status
 from launcher import templates
 from launcher.paths import HERE
 from launcher.queue import STRANDED, Queue, is_alive, look, never_starts, started_tree
@@ -33,7 +33,6 @@ ENDS = {"TIMEOUT": "time_limit", "OUT_OF_MEMORY": "out_of_memory", "NODE_FAIL": 
         "BOOT_FAIL": "node_lost", "CANCELLED": "cancelled", "PREEMPTED": "preempted",
         "DEADLINE": "deadline"}
 LIMITS = {"time_limit": "--time", "out_of_memory": "--mem"}     # what a job asked too little of
-CLAIM_DEAD = 300        # seconds without a touch, as in stages/runner/claim.py
 WAY_ON = "repair what a log names; the same command (launches/*/plan.json) runs what is not done"
 USAGE = ("stage", "source", "jobs", "longest", "--time", "peak MB", "--mem")
 NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")    # causes that differ in numbers only are one cause
@@ -160,13 +159,13 @@ class Survey:
         if status.host == os.uname().nodename:
             return is_alive(status._asdict())
         tree = self.queue.tree
-        return any(time.time() - tree.written(name, file) / 1e9 < CLAIM_DEAD
-                   for file in tree.names(name) if file.startswith(".claim."))
+        return any(time.time() - tree.written(name, file) / 1e9 < DEAD_AFTER
+                   for file in tree.names(name) if file.startswith(CLAIM))
 
 
 def template_of(launch, task):
     """Returns (stage, or row for jobs that run several; batch script) of a task's job."""
-    stage = "row" if task.array.startswith("row") else task.stage
+    stage = "row" if re.fullmatch(r"row(-\d+)?", task.array) else task.stage
     return stage, f"{launch.directory}/{task.array}.sbatch"
 
 
@@ -282,7 +281,7 @@ def usages(tree, wanted):
         if task.stage != "collect" and status and status.state == "done" and status.seconds:
             stage, script = template_of(launch, task)
             jobs, peaks, scripts = groups.setdefault((stage, task.source), (Counter(), [], []))
-            jobs[status.slurm_job or name] += status.seconds
+            jobs[launch.id, task.array, task.index] += status.seconds
             peaks.append(status.peak_mb or 0)
             scripts.append(script)
     for (stage, source), (jobs, peaks, scripts) in groups.items():

@@ -1,6 +1,7 @@
 """templates: batch scripts from slurm_templates/, their @@HOLES@@ filled.
 
-    stage, source, model -> template, site.sbatch and site.sh included -> batch script
+    stage, source, model -> template, site.sbatch and site.sh included
+        -> with the values of launch_files.batch_script in its holes
 
 A template is real bash that people edit by hand. #SBATCH lines know neither variables nor quoting,
 so only harmless values may stand there; in the body every value is quoted for bash. A line that is

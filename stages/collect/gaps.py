@@ -8,18 +8,10 @@ import os
 from typing import NamedTuple, Optional
 
 from core import rules
-from core.errors import FileError
 from core.text import as_text, tail
-from core.task import Task
+from core.task import STAGES, Task
 from core.tree import LOG, ResultsTree
 from stages.report.run import Run
-
-STAGE_FILES = {             # without a status, a stage is judged by these: one has to exist
-    "preprocess": ("test_y_data.csv",),
-    "train": ("val_scores.json", "val_y_data_predicted.csv"),
-    "trial": ("trial.json",),
-    "infer": ("test_scores.json", "test_y_data_predicted.csv"),
-}
 
 
 class Verdict(NamedTuple):
@@ -79,12 +71,10 @@ class Tree(ResultsTree):
             line = "".join(tail(self.slurm_output(name), 1))
             return Verdict("waiting", f"its job has left no status; it wrote: {line}" if line else
                            "has not run")
-        files = STAGE_FILES[self.tasks[name].stage]
-        try:
-            if any(os.path.lexists(self.path(name, file)) for file in files):
-                return Verdict("done")
-        except FileError as error:
-            return Verdict("unreadable", as_text(str(error)))
+        _, required, optional = STAGES[self.tasks[name].stage]
+        files = sorted(required + optional)
+        if any(os.path.lexists(self.path(name, file)) for file in files):
+            return Verdict("done")
         if os.path.isdir(self.path(name)):      # a stage makes it before anything else
             return Verdict("incomplete", f"has no {' and no '.join(files)}")
         return Verdict("missing", "does not exist")

@@ -42,10 +42,9 @@ def collect(tree, model):
         except FileError as error:
             notes.append(f"no figures of parameters: {error}")
     trials = with_best([read_trial(tree, task, studies[task.source].metric) for task in tasks])
-    # exhausted: no point was left to try, in trees of before the launcher counted points
     gaps = [tree.gap(task, "" if tree.verdict(task.name).state != "done" else
                      trial.reason or "it names no reason")
-            for task, trial in zip(tasks, trials) if trial.state not in ("done", "exhausted")]
+            for task, trial in zip(tasks, trials) if trial.state != "done"]
     done = [trial for trial in trials if trial.objective is not None]
     best = {source: best_trial(own) for source, own in by_source(done).items()}
     notes += [f"{source}: the train script has changed between trials; --redo trial repeats all"

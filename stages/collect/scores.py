@@ -75,9 +75,9 @@ def read_result(job, predictions=None, every=False):
     """Returns the Result of a Job. predictions: as reader_of returns it.
 
     scores: metric -> float, nan if undefined; whatever names there are. They come from
-    test_scores.json, which has the unrounded values; mae, which IMPROVE leaves out of it, and with
+    test_scores.json, which has the unrounded values; what IMPROVE leaves out of it, and with
     `every` all METRICS that the model did not write, from the predictions if they can be read; all
-    six from there if there is no JSON.
+    METRICS from there if there is no JSON.
     """
     predictions = predictions or reader_of(job)
     try:
@@ -90,9 +90,8 @@ def read_result(job, predictions=None, every=False):
     if 0 < len(set(metrics.METRICS) & set(scores)) < len(metrics.METRICS):
         try:
             true, pred, *_ = predictions()
-            computed = (metrics.regression_scores(true, pred) if every else
-                        {"mae": metrics.mean_absolute_error(true, pred)})
-            scores = {**computed, **scores}
+            compute = metrics.regression_scores if every else metrics.left_out
+            scores = {**compute(true, pred), **scores}
         except FileError:
             pass        # the naive baseline says so
     scores = {name: scores[name] if math.isfinite(scores[name]) else math.nan

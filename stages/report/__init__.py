@@ -1,1 +1,1 @@
-"""report: pages and figures: tables -> HTML, SVG. Imports tree, stats and what is below them."""
+"""report: pages and figures: tables -> HTML, SVG. Imports stats and what is below."""

@@ -76,7 +76,7 @@ def table_of_scores(met, groups, studies, figures):
     return figures.add(
         f"csa_{met}.svg", charts.heatmap, f"{met}: mean \u00b1 standard deviation over splits",
         cells, f"{better} is better" if better else "the better direction is not known", ends,
-        csv=f"{met}_mean_csa_table.csv".replace("/", "-"), caption=(
+        csv=f"{met}_mean_csa_table.csv", caption=(
             "Rows: trained on; columns: tested on; framed: the same study. *: some splits are "
             "missing."))
 

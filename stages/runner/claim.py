@@ -7,11 +7,9 @@ import os
 import time
 from contextlib import suppress
 
-from core.tree import process_started
+from core.tree import CLAIM, DEAD_AFTER, process_started
 
-CLAIM = ".claim."
 TOUCH_EVERY = 5         # seconds between two signs of life of a claim
-DEAD_AFTER = 300        # seconds without one after which a claim on another host is dead
 
 
 def identity():

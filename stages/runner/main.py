@@ -12,22 +12,12 @@ from contextlib import suppress
 from core.errors import FileError, Refusal
 from core.files import read_json, reading, size_of, write_whole
 from core.improve_files import TRUE
-from core.task import ANYWHERE, Task, argument_list, inside, read_arguments
+from core.task import ANYWHERE, STAGES, Task, argument_list, inside, read_arguments
 from core.tree import LOG, STATUS, read_status, write_text
 from stages.runner.attempt import STDERR, STDOUT, Attempt, as_input, say, setting
 from stages.runner.claim import Claim, remove
 from stages.runner.verdict import judge
 
-# End of a script's name, stage, files without which it is not done, further files that it leaves
-STAGES = (
-    ("_preprocess_improve.py", "preprocess",
-     ("train_y_data.csv", "val_y_data.csv", "test_y_data.csv"), ()),
-    ("_train_improve.py", "train", ("val_scores.json",), ("val_y_data_predicted.csv",)),
-    ("_infer_improve.py", "infer", ("test_y_data_predicted.csv",), ("test_scores.json",)),
-    ("hpo_trial.py", "trial", ("trial.json",), ()),
-    ("collect_scores.py", "collect", (), ()),
-    ("", "other", (), ()),
-)
 INPUTS = ("input_dir", "input_data_dir", "input_model_dir")
 PARTS = ("ml_data", "models", "infer", "trials", "scores")     # directories of a results tree
 HELP = "bash run_model.sh --help"
@@ -97,7 +87,7 @@ class Call:
         self.out, self.launch = tree_of(self.directory, tasks_file)
         self.runs = runs_of(os.path.dirname(tasks_file)) if self.launch else {}
         stage, self.required, self.optional = next(
-            row[1:] for row in STAGES if line[1].endswith(row[0]))
+            (stage, *files) for stage, (end, *files) in STAGES.items() if line[1].endswith(end))
         if stage == "infer" and str(given.get("calc_infer_scores")).lower() in TRUE:
             self.required, self.optional = self.optional + self.required, ()
         given.update((name, os.path.abspath(given[name])) for name in ANYWHERE if given.get(name))

@@ -1,1 +1,1 @@
-"""search: search space, optimizer, Gaussian process; pure. Imports core."""
+"""search: search space, optimizer, Gaussian process. Imports core."""

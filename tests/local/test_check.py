@@ -56,8 +56,11 @@ class CheckCase(PlanCase):
 
     def assert_wrong(self, wanted, *line, **more):
         """wanted: {check: part of its line} of all that is wrong"""
-        found = {name: text for name, text in self.check(*line, **more)[0].items()
-                 if text.startswith("wrong: ")}
+        lines = self.check(*line, **more)[0]
+        found = {name: text for name, text in lines.items() if text.startswith("wrong: ")}
+        if "benchmark" in wanted:       # every line is there, and says what it could not check
+            for name in {"options of preprocess", "results tree", "templates"}:
+                self.assertRegex(lines[name], "^not checked: ")
         self.assertEqual(set(found), set(wanted), line)
         for name, part in wanted.items():
             self.assertIn(part, found[name])

@@ -242,10 +242,10 @@ class FaultsTest(EnvironmentCase):
     def test_a_site_adds_its_own_kind_in_the_marked_block(self):
         self.have_project()
         text = self.read("project/run_model.sh")
-        block = text.index("    none)  ")
-        self.assertIn("EDIT: a site adds its own kinds", text[:block])
-        own = "    spack)     export TOOL=$place PATH=$PWD/site:$PATH ;;\n"
-        self.write("project/run_model.sh", text[:block] + own + text[block:])
+        example = '    # spack)   spack load "$place" ;;'
+        self.assertIn("EDIT: a site adds its own kinds", text[:text.index(example)])
+        own = "    spack)   export TOOL=$place PATH=$PWD/site:$PATH ;;"
+        self.write("project/run_model.sh", text.replace(example, own))
         self.write_python("site")
         self.run_command("bash", "project/run_model.sh", "spack:drp@1.0", "show.py",
                          "--output_dir", "out")

@@ -33,6 +33,8 @@ class CommandLineTest(PlanCase):
             (("--model", "TOY"), "TOY_preprocess_improve.py does not exist", "upper and lower"),
             (("--status", "--cancel"), "--status and --cancel are given together"),
             (("--adopt", "--check"), "--adopt and --check are given together"),
+            (("--check", "--cancel"), "--check and --cancel are given together"),
+            (("--status", "--json", "--resources"), "--json and --resources are given together"),
             (("--split", "0,3-1"), "neither a split number nor a range"),
             (("--infer_args={'y_col_name': 'auc'}",), "--infer_args holds --y_col_name"),
             (("--train_args", "--config_file X"), "--train_args holds --config_file, which the "),

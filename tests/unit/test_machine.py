@@ -52,7 +52,7 @@ class MachineTest(unittest.TestCase):
             self.assertEqual(campaign.states["p0"], state)
 
     def campaign(self, tasks):
-        options = SimpleNamespace(gpus=None, jobs=2)
+        options = SimpleNamespace(gpus=None, jobs=2, output_dir="out")
         campaign = local.Campaign(arrays(tasks), "launches/1", options, None)
         campaign._start = mock.Mock()
         return campaign

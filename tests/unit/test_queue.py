@@ -195,12 +195,12 @@ class ShowTest(QueueCase):
 
     def test_resources_are_what_jobs_took_beside_what_was_asked(self):
         """The tasks of a job share its time and not its memory."""
-        self.launch(tasks={"ml": TASKS["ml"], "model": ("train", "row", 0, ("ml",)),
+        self.launch(tasks={"ml": ("preprocess", "rows_0", 0, ()), "model": ("train", "row", 0, ("ml",)),
                            "infer_a": ("infer", "row", 0, ("model",))})
         self.put(f"launches/{L1}/row.sbatch", "#SBATCH -t24:00 # EDIT\n#SBATCH --mem 3500M\n")
-        self.status("ml", seconds=0.5, peak_mb=100.1, slurm_job="1_0")
-        self.status("model", seconds=3660.7, peak_mb=812.4, slurm_job="2_0")
-        self.status("infer_a", seconds=0.5, peak_mb=9.0, slurm_job="2_0")
+        self.status("ml", seconds=0.5, peak_mb=100.1)
+        self.status("model", seconds=3660.7, peak_mb=812.4)
+        self.status("infer_a", seconds=0.5, peak_mb=9.0)
         code, lines = self.show(resources=True)
         self.assertEqual((code, [" ".join(line.split()) for line in lines]), (0, [
             "stage source jobs longest --time peak MB --mem", "preprocess 1 0:00:01 - 101 -",

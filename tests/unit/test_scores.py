@@ -5,6 +5,7 @@ import shutil
 import unittest
 from unittest import mock
 
+from core import metrics
 from core.task import Task
 from stages.collect import scores
 from stages.collect.gaps import Tree
@@ -28,6 +29,14 @@ class ScoresTest(WithTables):
         scores = self.result().scores
         self.assertEqual((scores["mse"], scores["r2"]), (0.25, 0.5))
         self.assertAlmostEqual(scores["mae"], 0.14, 12)
+
+    def test_a_metric_that_a_site_adds_as_the_readme_says_is_computed(self):
+        self.campaign.scores(self.name)
+        self.put_file("test_y_data_predicted.csv", PREDICTIONS)
+        with mock.patch.dict(metrics.METRICS, worst="lower"), \
+                mock.patch.object(metrics, "left_out", lambda true, pred: {"mae": 1, "worst": 2}):
+            self.assertEqual(self.result().scores["worst"], 2)
+            self.assertEqual(metrics.regression_scores([1, 2], [1, 2])["worst"], 2)
 
     def test_scores_are_computed_if_there_is_no_score_file(self):
         self.put_file("test_y_data_predicted.csv", PREDICTIONS)
