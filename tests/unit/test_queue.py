@@ -195,7 +195,8 @@ class ShowTest(QueueCase):
 
     def test_resources_are_what_jobs_took_beside_what_was_asked(self):
         """The tasks of a job share its time and not its memory."""
-        self.launch(tasks={"ml": ("preprocess", "rows_0", 0, ()), "model": ("train", "row", 0, ("ml",)),
+        self.launch(tasks={"ml": ("preprocess", "rows_0", 0, ()),
+                           "model": ("train", "row", 0, ("ml",)),
                            "infer_a": ("infer", "row", 0, ("model",))})
         self.put(f"launches/{L1}/row.sbatch", "#SBATCH -t24:00 # EDIT\n#SBATCH --mem 3500M\n")
         self.status("ml", seconds=0.5, peak_mb=100.1)
