@@ -16,7 +16,6 @@
 #   The script runs in its own folder; --output_dir and --input_...dir are relative to yours.
 # Files in --output_dir: log.txt, the output of the stage; stage_status.json, the verdict
 # Settings (environment variables, all optional):
-#   RETRIES             further attempts at a failed task          (0)
 #   LATENCY_WAIT        seconds to wait for an input's status      (60)
 #   ALWAYS_EXIT_ZERO    1: exit 0 once the verdict is written      (off)
 #   TASK_CORES          cores of this task                         (SLURM_CPUS_PER_TASK)
@@ -32,11 +31,11 @@ PYTHON=("${WORKFLOW_PYTHON:-python3}")   # the command that starts python, once 
 PYTHONS=(python python3)                 # candidates for its last word
 CONTAINER=()                             # the words before it
 
-# ---------------------------------------------------------------- environments
-
 # Activates ENV and chooses its python -> PYTHON. The output goes to the task's log.
 activate() {  # ENV, then the arguments of the call
-  local kind=${1%%:*} place=${1#*:}
+  local kind=${1%%:*} place=${1#*:} exits=
+  # An activation script that calls exit would end the runner, too.
+  exit() { exits=yes; (( BASH_SUBSHELL == 0 )) || builtin exit "$@"; }
   unset PYTHONHOME    # it is another python's
   # ---- EDIT: a site adds its own kinds of environment here ------------------
   case $kind in
@@ -47,7 +46,7 @@ activate() {  # ENV, then the arguments of the call
     module)    load_modules "$place" ;;
     apptainer) use_container "$place" "${@:2}" ;;
     *)         activate_conda "$place" ;;   # IMPROVE's INI files name conda environments so
-  esac && choose_python
+  esac && choose_python && [[ -z $exits ]]
   # ---- end of the part that a site edits ------------------------------------
 }
 
@@ -94,6 +93,7 @@ load_modules() {  # NAME[,NAME]
     if ! type module >/dev/null 2>&1 && [[ -r $init ]]; then source "$init"; fi
   done
   for name in ${1//,/ }; do
+    module unload "$name" 2>/dev/null   # else it stays behind what was put in front of it since
     loaded=${LOADEDMODULES:-}
     module load "$name" || return 1
     # Old module systems return 0 after a failure, too; a loaded module is in the list.
@@ -146,8 +146,7 @@ main() {
     ''|-h|--help) sed -n '3,/^$/ { s/^# \{0,1\}//; p }' "${BASH_SOURCE[0]}"; exit 0 ;;
     --check_env)    # ENV [SCRIPT ARGS...], for launchers: does ENV work, what does SCRIPT print?
       set +eu
-      activate "${2:-none}" "${@:2}" || exit
-      if (( $# == 2 )); then exit 0; fi
+      activate "${2:-none}" "${@:2}" || builtin exit
       exec "${PYTHON[@]}" "${RUN_STAGE%/*}/stage_help.py" "${@:3}" ;;
     --judge) environment=none ;;
     --task)

@@ -230,7 +230,7 @@ def replaced(tasks, why, tree):
                   for name, (old, new) in pairs.items()
                   if name not in DIRECTORIES or task.stage == "preprocess"]
     return counts, list(dict.fromkeys(found))[:5] or [
-        f"the data of {changed[0].name} would be made with other arguments"]
+        f"{changed[0].name}: {why[changed[0].name].text}"]
 
 
 def shown(value):

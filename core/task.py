@@ -64,8 +64,8 @@ def argument_list(arguments, out):
     for name, value in sorted(arguments.items(), key=lambda pair: pair[0] != ""):
         values = [absolute(name, each, out) for each in (value if isinstance(value, list)
                                                          else [value])]
-        if len(values) == 1 and values[0].startswith("--"):
-            found.append(f"--{name}={values[0]}")   # argparse would take it for an option
+        if len(values) == 1 and name and values[0].startswith("-"):
+            found.append(f"--{name}={values[0]}")   # argparse would take --a or -1e-5 for an option
         else:
             found += ([f"--{name}"] if name else []) + values
     return found

@@ -165,8 +165,7 @@ def small_tasks(workflow, options, data, out):
 
 def run(task, out):
     """Runs a task; returns its time and memory."""
-    _, said = run_model(*command_line(task, out), RETRIES="0", TASK_EXECUTOR="local",
-                        TASK_CORES=str(cores()))
+    _, said = run_model(*command_line(task, out), TASK_EXECUTOR="local", TASK_CORES=str(cores()))
     directory = f"{out}/{task.name}"
     status = read_status(directory, out) or Status("failed", reason="it left no status")
     if status.reason_kind == "environment":

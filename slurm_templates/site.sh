@@ -3,4 +3,3 @@
 # export APPTAINER_BIND=/data        # EDIT: folders that containers need besides their arguments
 # export TMPDIR=/scratch/$USER       # EDIT: the node's own disk for temporary files; it must exist
 # export ALWAYS_EXIT_ZERO=1          # EDIT: children of a failed task start, read why, and end
-# export RETRIES=1                   # further attempts at a failed task, in its own job

@@ -9,7 +9,7 @@ import os
 import runpy
 import sys
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[1:]:
     sys.argv = [os.path.abspath(sys.argv[1]), *sys.argv[2:]]
     sys.path[0] = os.path.dirname(sys.argv[0])
     os.chdir(sys.path[0])

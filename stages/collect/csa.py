@@ -37,7 +37,6 @@ SHOWN = "r2"            # the metric of the table on the terminal
 MOST_POINTS = 400       # of a pair that are drawn
 UNCLEAR = ("its name does not say where the source ends and the target begins, nor does a plan or "
            "a directory models/SOURCE")
-PATHS = ("_dir", "_file", "_path")      # ends of options that name another file for each split
 # True and predicted responses of a task, an even sample; rows: how many there are; scores: of all
 Cloud = namedtuple("Cloud", "task true pred rows scores")
 
@@ -47,7 +46,7 @@ def collect(tree, model):
     tasks = csa_tasks(tree)
     results, naive = results_and_naive(tree, tree.done(tasks))
     run, scored = run_of(tree, model, tasks, results)
-    run.notes.extend([*dict.fromkeys(tree.notes), *unlike_splits(made_with(tree, scored))])
+    run.notes.extend(dict.fromkeys(tree.notes))
     rows = score_rows(scored, results, model)
     # {metric: {(source, target): values of the splits}}
     scores = {met: pooled([row for row in rows if row[0] == met])
@@ -118,43 +117,6 @@ def score_rows(tasks, results, model):
             for task in tasks for met, value in results[task.name].scores.items()]
     metrics = in_order(row[0] for row in rows)
     return sorted(rows, key=lambda row: (*row[3:5], metrics.index(row[0])))
-
-
-def made_with(tree, scored):
-    """Returns {(stage, 'SOURCE' or 'SOURCE on TARGET'): {split: {what: value}}} of tasks and what
-    they were made from, as far as a status names it."""
-    groups = {}
-    names = dict.fromkeys(name for task in scored for name in (task.name, *task.parents))
-    for task in map(tree.tasks.get, names):
-        status = task and tree.status(task.name)
-        if status and status.arguments:
-            made = {f"--{name}": str(value) for name, value in status.arguments.items()
-                    if not name.endswith(PATHS)}
-            made["script (size:CRC-32)"] = status.script_fingerprint
-            made["environment"] = status.environment
-            key = task.stage, f"{task.source} on {task.target}" if task.target else task.source
-            groups.setdefault(key, {})[task.split] = made
-    return groups
-
-
-def unlike_splits(groups):
-    """Returns a sentence for each difference between splits that are in one mean. groups: as
-    made_with returns them."""
-    found = {}
-    for (stage, name), made in groups.items():
-        for what in sorted(set().union(*made.values())):
-            splits = {}
-            for split, how in sorted(made.items()):
-                splits.setdefault(how.get(what, "not given"), []).append(str(split))
-            usual = max(splits, key=lambda value: len(splits[value]))
-            others = [f"{value} in split{'s' * (len(own) > 1)} {', '.join(own)}"
-                      for value, own in splits.items() if value != usual]
-            if others:
-                sentence = f"{what} is {'; '.join(others)}; {usual} in the others"
-                found.setdefault((stage, sentence), []).append(name)
-    return [f"splits that are not alike are in one mean: {stage} of {names[0]}"
-            + f" and {len(names) - 1} more" * bool(names[1:]) + f": {sentence}"
-            for (stage, sentence), names in found.items()]
 
 
 def coverage_of(tree, tasks):

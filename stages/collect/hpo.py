@@ -50,6 +50,11 @@ def collect(tree, model):
     notes += [f"{source}: the train script has changed between trials; --redo trial repeats all"
               for source, own in by_source(done).items()
               if len({trial.script for trial in own} - {""}) > 1]
+    for source in best:
+        found = {status.environment for task in tasks if task.source == source
+                 for status in [tree.status(task.name)] if status}
+        if len(found) > 1:
+            notes.append(f"{source}: its trials ran in {' and '.join(sorted(found))}")
     steps = commands(tree.plan, tree.out, best) if tree.plan and best else []
     run = Run(tree, model, tasks, len(done), gaps, notes)
     page, figures = hpo_report.report(run, trials, studies, steps)

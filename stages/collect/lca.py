@@ -9,9 +9,13 @@ Files:
     learning_curve_{metric}.svg and OUT/report.html (stages/report/lca.py)
 """
 import itertools
+import math
 import os
 import re
+from contextlib import suppress
 
+from core.errors import FileError
+from core.improve_files import read_split
 from core.metrics import direction, in_order
 from core.text import aligned, as_text
 from stages.collect.gaps import Report
@@ -34,7 +38,7 @@ def collect(tree, model):
     tasks = lca_tasks(tree)
     results, naive = results_and_naive(tree, tree.done(tasks))
     run, scored = run_of(tree, model, tasks, results)
-    curves = curves_of(scored, results, points_of_curves(tasks))
+    curves = curves_of(scored, results, points_of_curves(tasks, whole_sizes(tree, tasks)))
     page, figures = lca_report.report(run, curves, naive)
     scores = [(metric, task.size, value, task.split, task.model or model, task.source)
               for task in scored for metric, value in results[task.name].scores.items()]
@@ -65,21 +69,35 @@ def lca_tasks(tree):
     return sorted(tasks, key=lambda task: (task.source, task.split, task.size))
 
 
-def points_of_curves(tasks):
-    """Returns {name of a task: size of the curve's point}. tasks: by source, split, size.
+def whole_sizes(tree, tasks):
+    """Returns {(source, split): rows of its whole training part}, if the benchmark is there."""
+    found, kind = {}, (tree.plan.get("arguments") or {}).get("split_type")
+    for source, split in {(task.source, task.split) for task in tasks}:
+        name = f"{source}_{kind}_{split}_train.txt"
+        for folder in (f"{tree.plan.get('input_dir')}/splits", tree.path("merged_splits")):
+            with suppress(FileError):
+                found[source, split] = len(read_split(f"{folder}/{name}"))
+    return found
+
+
+def points_of_curves(tasks, wholes):
+    """Returns {name of a task: size of the curve's point}. tasks: by source, split, size; wholes:
+    as whole_sizes returns them
 
     The same size is the same point, and so are the whole training sets of a source, though they may
-    differ by some rows between splits: each is larger than every size that has a larger one in its
-    split. The point is named after the largest of them.
+    differ by some rows between splits: the point is named after the largest of them. Without the
+    benchmark, a whole set is larger than every size that has a larger one in its split.
     """
     points = {}
     for _, own in itertools.groupby(tasks, key=lambda task: task.source):
         own = list(own)
         largest_of = {task.split: task.size for task in own}
-        steps = [task.size for task in own if task.size < largest_of[task.split]]
-        for task in own:
-            is_whole = steps and task.size > max(steps)
-            points[task.name] = max(largest_of.values()) if is_whole else task.size
+        step = max([task.size for task in own if task.size < largest_of[task.split]],
+                   default=math.inf)
+        whole = [task for task in own if task.size == wholes.get((task.source, task.split))
+                 or (task.source, task.split) not in wholes and task.size > step]
+        points.update((task.name, task.size) for task in own)
+        points.update((task.name, max(task.size for task in whole)) for task in whole)
     return points
 
 

@@ -24,6 +24,7 @@ from core.files import cores, on_disk, size_of
 from core.improve_files import (has_finite_score, read_benchmark_responses, read_predictions,
                                 read_responses, read_scores)
 from core.rules import split_file_path
+from core.task import DIRECTORIES, SPLIT_FILES
 from core.text import as_text, plural
 from stages.collect.tables import csv_text
 from stages.report.run import UNDEFINED, Run
@@ -146,7 +147,46 @@ def run_of(tree, model, tasks, results):
     notes = [f"{note} ({plural(count, 'result')})" for note, count in counts.items()]
     notes += [f"{met} is missing in {plural(count, 'result')}: means are over the others"
               for met, count in Counter(met for met, _ in lacking).items()]
+    notes += unlike_splits(made_with(tree, scored))
     return Run(tree, model, tasks, len(scored), gaps, notes), scored
+
+
+def made_with(tree, scored):
+    """Returns {(stage, source, target, size): {split: {what: value}}} of tasks and what they were
+    made from, as far as a status names it."""
+    groups = {}
+    names = dict.fromkeys(name for task in scored for name in (task.name, *task.parents))
+    for task in map(tree.tasks.get, names):
+        status = task and tree.status(task.name)
+        if status and status.arguments:
+            made = {f"--{name}": str(value) for name, value in status.arguments.items()
+                    if name not in (*DIRECTORIES, *SPLIT_FILES)}
+            made["script (size:CRC-32)"] = status.script_fingerprint
+            made["environment"] = status.environment
+            key = task.stage, task.source, task.target, task.size
+            groups.setdefault(key, {})[task.split] = made
+    return groups
+
+
+def unlike_splits(groups):
+    """Returns a sentence for each difference between splits that are in one mean. groups: as
+    made_with returns them."""
+    found = {}
+    for (stage, source, target, size), made in groups.items():
+        name = source + f" on {target}" * bool(target) + f", {size} rows" * bool(size)
+        for what in sorted(set().union(*made.values())):
+            splits = {}
+            for split, how in sorted(made.items()):
+                splits.setdefault(how.get(what, "not given"), []).append(str(split))
+            usual = max(splits, key=lambda value: len(splits[value]))
+            others = [f"{value} in split{'s' * (len(own) > 1)} {', '.join(own)}"
+                      for value, own in splits.items() if value != usual]
+            if others:
+                sentence = f"{what} is {'; '.join(others)}; {usual} in the others"
+                found.setdefault((stage, sentence), []).append(name)
+    return [f"splits that are not alike are in one mean: {stage} of {names[0]}"
+            + f" and {len(names) - 1} more" * bool(names[1:]) + f": {sentence}"
+            for (stage, sentence), names in found.items()]
 
 
 def results_and_naive(tree, tasks):

@@ -13,7 +13,8 @@ import zlib
 from contextlib import suppress
 
 from core.errors import FileError, Refusal
-from core.files import fingerprint, read_json, script_fingerprint, write_whole
+from core.files import (fingerprint, read_json, same_content, script_fingerprint,
+                        write_whole)
 from core.improve_files import used_otherwise
 from core.rules import split_file_path
 from core.task import SPLIT_FILES, command_line, quoted
@@ -155,13 +156,19 @@ class Attempt:
                 self.note_signal()
                 self.write()
             self.signals.wait(TOUCH_EVERY)
-            self.claim.touch()
+            if self.claim.touch() and not os.path.lexists(self.call.path(STATUS)):
+                self.write()        # the stage has emptied its directory
 
     def judge(self, code):
         task = self.call.task
         otherwise = used_otherwise(self.call.directory, task.arguments)
         self.outputs["notes"] = [otherwise] if otherwise else []
         self.verdict = judge(self.call, code)
+        now = split_files(self.call)
+        changed = [name for name, read in self.outputs["read_files"].items()
+                   if not same_content(read, now[name])]
+        if changed and not self.verdict.exit_code:
+            self.verdict = Verdict("failed", "split_files", f"{changed[0]} was changed meanwhile")
         if self.verdict.exit_code:
             self.log.seek(max(self.start, self.log.seek(0, os.SEEK_END) - LOG_END))
             text = self.log.read(LOG_END).decode("utf-8", "replace")

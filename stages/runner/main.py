@@ -14,7 +14,7 @@ from core.files import read_json, reading, size_of, write_whole
 from core.improve_files import TRUE
 from core.task import ANYWHERE, STAGES, Task, argument_list, inside, read_arguments
 from core.tree import LOG, STATUS, read_status, write_text
-from stages.runner.attempt import STDERR, STDOUT, Attempt, as_input, say, setting
+from stages.runner.attempt import STDERR, STDOUT, Attempt, as_input, say
 from stages.runner.claim import Claim, remove
 from stages.runner.verdict import judge
 
@@ -188,7 +188,13 @@ def run_call(call, signals):
                 say(f"waits: {call.directory}: another runner has this task; .claim.* says which")
             signals.wait(1)
         code = verdict_of_another(call, before)
-        return run_attempts(call, claim, signals) if code is None else code
+        if code is None:
+            attempt = Attempt(call, claim, signals)
+            code, verdict = attempt.run(), attempt.verdict
+            why = f": {verdict.reason}; see {call.path(LOG)}" if code else ""
+            say(f"{verdict.state}: {call.directory}{why}",
+                STDERR if verdict.state == "failed" else STDOUT)
+        return code
     except (FileError, OSError) as error:
         say(f"failed: {call.directory}: {error}", STDERR)
         return 1
@@ -227,16 +233,3 @@ def verdict_of_another(call, before):
         write_whole(call.path(STATUS), write_text(record))
     say(f"{record['state']} already: {call.directory}")
     return 0 if is_done else now.exit_code or 1
-
-
-def run_attempts(call, claim, signals):
-    """Tries at most 1 + RETRIES times; a stage that cannot start, once."""
-    for _ in range(1 + setting("RETRIES", 0)):
-        attempt = Attempt(call, claim, signals)
-        code = attempt.run()
-        if code == 0 or signals.number or attempt.outputs["peak_mb"] is None:
-            break
-    verdict = attempt.verdict
-    why = f": {verdict.reason}; see {call.path(LOG)}" if code else ""
-    say(f"{verdict.state}: {call.directory}{why}", STDERR if verdict.state == "failed" else STDOUT)
-    return code

@@ -8,12 +8,13 @@ import signal
 
 from core.errors import FileError
 from core.files import size_of
-from core.improve_files import has_finite_score, read_scores
+from core.improve_files import has_finite_score, read_predictions, read_scores
 from core.tree import STATUS
 
 # Start and end of the names of files at the top of a directory that say nothing about its result
-LOGS = (("log", ".txt"), ("", ".log"), ("", ".out"), ("", ".err"), ("", ".tmp"), (".", ""),
-        ("events.out.tfevents", ""), ("param_log_file.txt", ""), ("runtime", ".json"), (STATUS, ""))
+LOGS = (("log", ".txt"), ("", "log.txt"), ("", ".log"), ("", ".out"), ("", ".err"), ("", ".tmp"),
+        ("", ".lock"), ("", ".pid"), (".", ""), ("events.out.tfevents", ""), ("wandb-", ""),
+        ("param_log_file.txt", ""), ("runtime", ".json"), (STATUS, ""))
 SIGNALS = {number.value: number.name[3:] for number in signal.Signals}
 TEMPLATE = "its batch template"     # unless TASK_TEMPLATE names it
 LOG_TAIL = 40           # lines of the log that are searched for the reason of a failure
@@ -56,6 +57,12 @@ def judge(call, code):
         if not is_good:
             return Verdict("failed", "no_finite_score",
                            f"exit code 0, but {name} holds no finite score")
+    if call.task.stage == "infer" and not os.path.isfile(call.path("test_scores.json")):
+        try:    # the scores are computed from it
+            read_predictions(call.path(call.required[0]), call.task.arguments.get("y_col_name"))
+        except FileError as error:
+            what = str(error).replace(call.directory + "/", "")
+            return Verdict("failed", "no_finite_score", f"exit code 0, but {what}")
     return Verdict("done", exit_code=0)
 
 

@@ -9,7 +9,7 @@ import sys
 import unittest
 
 from tests.runner_case import TRAIN, RunnerCase
-from tests.support import REPOSITORY
+from tests.support import REPOSITORY, RUN_MODEL
 
 MODULES = "/usr/share/modules/init/bash"
 LMOD = next((folder for folder in (os.environ.get("LMOD_PKG") or "/nowhere", "/usr/share/lmod/lmod")
@@ -143,6 +143,8 @@ class CondaTest(EnvironmentCase):
             self.assert_runs(env, f"drp yes None {prefix} 1",
                              MAMBA_ROOT_PREFIX=self.path("micromamba"))
         self.assert_fails("conda:nope", "there is no environment nope")
+        self.write(f"{prefix}/etc/conda/activate.d/last.sh", "(exit 7); echo bad GPU; exit 3\n")
+        self.assert_fails("conda:micromamba/envs/drp", "bad GPU")
         os.makedirs(self.path("e/conda-meta"))
         self.assert_fails("conda:" + self.path("e"), f"there is no python in {self.path('e')}/bin")
 
@@ -157,7 +159,7 @@ class ModulesTest(EnvironmentCase):
                            ("tool/2.0", "setenv TOOL there")):
             self.write(f"modules/{name}", f"#%Module\n{text}\n")
 
-    def check(self, **settings):
+    def check(self, init, **settings):
         self.modules()
         settings["MODULEPATH"] = self.path("modules")
         for env in ("module:own_python,tool", "module:own_python/1.0,tool/2.0"):
@@ -165,14 +167,20 @@ class ModulesTest(EnvironmentCase):
         self.assert_runs("module:only3", "three", **settings)
         self.assert_runs("module:tool", "None there", **settings)
         self.assert_fails("module:own_python,nothing", "nothing", **settings)
+        # loaded at submission already, and behind another environment since
+        self.write_python("front")
+        self.run_command("bash", "-c", f"source {init}; module load own_python; "
+                         f"PATH={self.path('front')}:$PATH; bash {RUN_MODEL} module:own_python "
+                         "show.py --output_dir again", code=0, **settings)
+        self.assertIn("RAN IN own None own_python/1.0", self.read("again/log.txt"))
 
     @unittest.skipUnless(os.path.exists(MODULES), "environment-modules is not installed")
     def test_modules_bring_their_python(self):
-        self.check(LMOD_PKG="")
+        self.check(MODULES, LMOD_PKG="")
 
     @unittest.skipUnless(LMOD, "there is no Lmod; LMOD_PKG can name its folder")
     def test_modules_of_lmod_bring_their_python(self):
-        self.check(LMOD_PKG=LMOD)
+        self.check(f"{LMOD}/init/bash", LMOD_PKG=LMOD)
 
     def test_python3_alone_is_enough(self):
         self.write_python("mod", which="three", name="python3")

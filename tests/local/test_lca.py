@@ -97,6 +97,14 @@ class LcaTest(PlanCase):
         self.run_lca("--input_dir", "raw2", "--lc_sizes", "2", "--min_size", "9")
         self.assertEqual(self.sizes(), {9: 2, 398: 2})
 
+    def test_sizes_that_differ_are_different_points_and_splits_that_are_not_alike_are_named(self):
+        self.run_lca("--source", "A", "--split", "0", "--lc_sizes_arr", "4", "8")
+        ended = self.run_lca("--source", "A", "--split", "1", "--lc_sizes_arr", "4", "9",
+                             "--epochs", "9")
+        self.assertEqual(self.sizes(), {4: 2, 8: 1, 9: 1})
+        self.assertIn("splits that are not alike are in one mean: train of A on A, 4 rows: "
+                      "--epochs is 9 in split 1", ended.out)
+
     def test_the_error_of_the_baseline_falls_with_size_on_the_demo_data(self):
         self.run_workflow("lca", *LOCAL, "--source", "gCSI", "--split", "0", "--lc_sizes", "2",
                           "--output_dir", "out", code=0)

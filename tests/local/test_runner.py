@@ -79,9 +79,26 @@ class VerdictTest(RunnerCase):
             self.train(TOY_FAULTS=f"train A {fault}", code=code)
             self.assertIn(reason, self.out_status(MODEL)["reason"])
         attempts = self.out_status(MODEL)["attempt"]
-        self.train(TOY_FAULTS="train A exit:7", RETRIES="2", code=7)
-        self.assertEqual(self.out_status(MODEL)["attempt"], attempts + 3)
-        self.assertEqual(self.read(MODEL, "log.txt").count("=== attempt"), attempts + 3)
+        self.assertEqual(self.read(MODEL, "log.txt").count("=== attempt"), attempts)
+
+    def test_a_split_file_that_changes_while_it_is_read_fails_the_task(self):
+        self.write("raw/splits/A.txt", "1\n")
+        _, status = self.run_script(
+            "import sys\nfor part in ('train', 'val', 'test'):\n"
+            "    open(f'{sys.argv[2]}/{part}_y_data.csv', 'w').write('x')\n"
+            "open('raw/splits/A.txt', 'w').write('2')\n", "--input_dir", "raw",
+            "--train_split_file", "A.txt", name="own_preprocess_improve.py")
+        self.assertEqual((status["state"], status["reason"]),
+                         ("failed", "A.txt was changed meanwhile"))
+
+    def test_predictions_of_which_no_score_can_be_computed_fail_the_task(self):
+        for rows, reason in (("", "holds no predictions, only a header"),
+                             ("1,nan\n", "'nan' in row 1 is not a finite number")):
+            _, status = self.run_script(
+                "import sys\nopen(f'{sys.argv[2]}/test_y_data_predicted.csv', 'w').write("
+                + repr("auc_true,auc_pred\n" + rows) + ")\n", name="own_infer_improve.py")
+            self.assertEqual(status["reason"],
+                             f"exit code 0, but test_y_data_predicted.csv: {reason}")
 
     def test_an_option_that_was_used_otherwise_is_noted(self):
         used = "open(sys.argv[2] + '/param_log_file.txt', 'w').write(\"{'shuffle': True}\")\n"
@@ -156,7 +173,7 @@ class SignalTest(RunnerCase):
         process, stage = self.start_slow(
             "import signal, subprocess, sys, time\nhelper = subprocess.Popen(['sleep', '60'])\n"
             "def stop(*_):\n    print('told', helper.wait())\n    sys.exit(0)\n"
-            "signal.signal(signal.SIGTERM, stop)\n" + SLOW, RETRIES="3")
+            "signal.signal(signal.SIGTERM, stop)\n" + SLOW)
         self.assertEqual(os.getsid(stage), stage)
         process.send_signal(signal.SIGTERM)
         self.assert_interrupted(process)

@@ -18,8 +18,8 @@ class StatusTest(CampaignCase):
                             "name the --output_dir")
 
     def test_a_failure_has_its_reason_attempt_host_and_log_and_the_same_command_completes(self):
-        ended = self.run_toy(*LOCAL, "--source", "A", RETRIES="1",
-                             TOY_FAULTS="train A/split_1 exit:3")
+        for _ in range(2):
+            ended = self.run_toy(*LOCAL, "--source", "A", TOY_FAULTS="train A/split_1 exit:3")
         reason, log = "exit code 3: toy: exit:3 as told", self.path("out", A1, "log.txt")
         self.assertEqual(ended.err.count(reason), 1, ended)
         code, lines = self.lines()

@@ -146,6 +146,8 @@ class UnlikeSplitsTest(WithTables):
         for changed, said in (
                 ({}, None),
                 ({"arguments": {"epochs": "5", "input_dir": "y"}}, None),
+                ({"arguments": {"epochs": "5", "y_data_file": "x"}},
+                 "--y_data_file is x in split 1; not given in the others"),
                 ({"arguments": {"epochs": "9"}}, "--epochs is 9 in split 1; 5 in the others"),
                 ({"script_fingerprint": "3:4"},
                  "script (size:CRC-32) is 3:4 in split 1;  in the others"),

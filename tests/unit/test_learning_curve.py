@@ -170,13 +170,17 @@ class LearningCurveTest(unittest.TestCase):
     # ---- points and the terminal
 
     def test_sizes_are_merged_by_their_place_and_never_by_closeness(self):
-        for sizes_by_split, expected in (
-                ([[800, 808, 816, 1000]] * 2, [[800, 808, 816, 1000]] * 2),
-                ([[9, 80, 397], [9, 80]], [[9, 80, 397], [9, 80]]),     # one lacks its whole set
-                ([[9, 397], [9, 398]], [[9, 398]] * 2)):                # whole sets
+        whole = {("S", 0): 397, ("S", 1): 398}
+        for wholes, sizes_by_split, expected in (
+                (whole, [[20, 40], [160]], [[20, 40], [160]]),
+                (whole, [[9, 397], [398]], [[9, 398], [398]]),
+                # without the benchmark
+                ({}, [[800, 808, 816, 1000]] * 2, [[800, 808, 816, 1000]] * 2),
+                ({}, [[9, 80, 397], [9, 80]], [[9, 80, 397], [9, 80]]),  # one lacks its whole set
+                ({}, [[9, 397], [9, 398]], [[9, 398]] * 2)):             # whole sets
             tasks = [Task(f"{split} {size}", "infer", source="S", split=split, size=size)
                      for split, sizes in enumerate(sizes_by_split) for size in sizes]
-            points = points_of_curves(tasks)
+            points = points_of_curves(tasks, wholes)
             self.assertEqual(list(points.values()), sum(expected, []))
         results = {task.name: Result({"own": task.size / 1000}) for task in tasks}
         self.assertEqual(curves_of(tasks, results, points), [Curve("S", "own", {

@@ -74,9 +74,9 @@ class CallTest(WorkCase):
                 (f"--task {tasks} 0x8", "--task takes FILE INDEX .*whole numbers")):
             with self.subTest(line), self.assertRaisesRegex(Refusal, sentence):
                 calls_of(line.split())
-        with mock.patch.dict(os.environ, RETRIES="abc"), self.assertRaisesRegex(
-                Refusal, "RETRIES is 'abc', not a whole number"):
-            setting("RETRIES", 0)
+        with mock.patch.dict(os.environ, LATENCY_WAIT="abc"), self.assertRaisesRegex(
+                Refusal, "LATENCY_WAIT is 'abc', not a whole number"):
+            setting("LATENCY_WAIT", 0)
 
 
 class InputsTest(WorkCase):
@@ -141,7 +141,8 @@ class FilesTest(WorkCase):
         model = ("val_scores.json", "val_y_data_predicted.csv", "model.pt", "history.csv")
         for name in (*model, "log.txt", "logs_1.txt", "run.log", "a.out", "b.err",
                      "events.out.tfevents.1", ".claim.1", "x.tmp", "param_log_file.txt",
-                     "runtime_train.json", "stage_status.json", "wandb/debug.txt"):
+                     "runtime_train.json", "stage_status.json", "wandb/debug.txt",
+                     "train_log.txt", "run.lock", "wandb-summary.json"):
             self.write(name, "text")
         for script, names in (("x_train_improve.py", model), ("x_infer_improve.py", ())):
             call = Call(["none", script, "--output_dir", self.work])

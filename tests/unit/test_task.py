@@ -18,6 +18,7 @@ CASES = (       # arguments, what a stage script gets of them, with OUT = /out
     ({"input_dir": "/outer"}, "--input_dir /outer"),
     ({"val_split_file": "A.txt"}, "--val_split_file A.txt"),        # in splits/ of the benchmark
     ({"val_split_file": "lca/A.txt"}, "--val_split_file /out/lca/A.txt"),
+    ({"lr": "-1e-05"}, "--lr=-1e-05"),      # argparse takes -1e-05 alone for an option
     ({"x": "1", "": ["a", "b"]}, "a b --x 1"),      # behind an option they would be its values
 )
 

@@ -143,7 +143,7 @@ class ShippedTest(unittest.TestCase):
     def test_every_line_that_is_off_is_a_line_of_bash_when_it_is_on(self):
         for stage in TIMES:
             on = re.sub(r"^# (?=module load|export )", "", self.text(stage), flags=re.MULTILINE)
-            self.assertIn("\nexport RETRIES=1", on)
+            self.assertIn("\nexport ALWAYS_EXIT_ZERO=1", on)
             subprocess.run(["bash", "-n"], input=on.encode(), check=True)
 
     def test_the_checklist_of_a_new_cluster_is_short(self):
