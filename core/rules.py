@@ -15,6 +15,7 @@ that makes nothing else old. The tables are done if they are newer than every re
 lack no result for a reason that is gone.
 """
 import os
+import re
 from collections import Counter, defaultdict
 from typing import NamedTuple
 
@@ -32,18 +33,9 @@ class Reason(NamedTuple):
     rebuild: bool = False       # making it again makes nothing else old
 
 
-# Kinds of reasons, in the sentences of the plan's summary.
-SUMMARY = {
-    "parameters": "have other arguments than when they ran",
-    "split_files": "were made from split files that have changed",
-    "data": "were made from data that would now be made with other arguments",
-    "input": "were made from inputs that have changed",
-    "files": "lack files that they had left",
-    "failed": "had failed",
-    "interrupted": "were interrupted",
-}
 # The plan vouches for the content of the benchmark (launcher/benchmark.py), wherever it lies.
 BENCHMARK = ("input_dir",)
+MADE = re.compile(r"(?:lca_splits/seed_\d+|merged_splits)/(.+)(_[a-z]+_\d+_)(\w+)\.txt$")
 
 
 def decide(tasks, tree, redo=None):
@@ -134,15 +126,27 @@ def changed_split_file(task, status, tree, by_name, now):
                       if each.stage == "preprocess"), "")
     seen = SPLIT_FILES[:2] if task.stage in ("train", "trial") else SPLIT_FILES
     for made in [status] if task.stage == "preprocess" else status.made_from.values():
-        for option in seen:
-            name = made.arguments.get(option)
-            if isinstance(name, str) and name in made.read_files:
+        for name, path in split_file_paths(seen, made.arguments, benchmark, tree.out):
+            if name in made.read_files:
                 recorded = made.read_files[name]
-                path = split_file_path(option, made.arguments, benchmark, tree.out)
                 now[path] = fingerprint(path, now.get(path) or recorded)
                 if not same_content(recorded, now[path]):
                     return Reason("split_files", f"{name} has changed")
     return None
+
+
+def split_file_paths(options, arguments, benchmark, out):
+    """Yields (name, path) of a preprocessing's split files, and of those in the benchmark that a
+    launcher has made one of them from: a subset, or the union of two studies."""
+    for option in options:
+        name = arguments.get(option)
+        if isinstance(name, str):
+            yield name, split_file_path(option, arguments, benchmark, out)
+            match = MADE.match(name)
+            studies, end, part = match.groups() if match else ("", "", "")
+            for study in filter(None, studies.split("+")):
+                source = f"{study}{end}{'train' if part.startswith('sz_') else part}.txt"
+                yield source, os.path.join(benchmark, "splits", source)
 
 
 def split_file_path(option, arguments, benchmark, out):

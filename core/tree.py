@@ -71,12 +71,13 @@ class ResultsTree:
         self.notes = []                     # a sentence for each file that cannot be read
         names = self.names("launches")
         self.launches = self._read_launches(names, "plan.json")
-        self.dry_launches = self._read_launches(names, "dry_plan.json")     # nothing was started
-        self.plans = [launch.plan for launch in self.launches or self.dry_launches]
+        self.plans = [launch.plan for launch in self.launches]
         self.plan = self.plans[-1] if self.plans else {}
-        self.synthetic = any(launch.plan.get("synthetic") is True
-                             for launch in self.launches + self.dry_launches)
-        self.tasks = self._merged_tasks()
+        self.synthetic = any(plan.get("synthetic") is True for plan in self.plans)
+        # the newest plan that names a task counts; parents stand before children
+        tasks = {task.name: task for launch in self.launches for task in launch.tasks}
+        in_order = sorted(tasks.values(), key=lambda task: (*STAGES, task.stage).index(task.stage))
+        self.tasks = {task.name: task for task in in_order}
         # {task name: (Launch, Task)} of the newest launch that runs each task
         self.last_runs = {task.name: (launch, task) for launch in self.launches
                           for task in launch.tasks if task.run}
@@ -98,21 +99,6 @@ class ResultsTree:
             except (AttributeError, KeyError, TypeError, ValueError):
                 self.notes.append(f"a plan was ignored: {as_text(path)}: is not a plan")
         return found
-
-    def _merged_tasks(self):
-        """Returns {name: Task} of the newest plan that names it, parents before children; of a dry
-        run those that somebody ran by hand, or all if it was begun and no launch is newer."""
-        tasks = {task.name: task for launch in self.launches for task in launch.tasks}
-        newest = self.launches[-1].id if self.launches else ""
-        for launch in self.dry_launches:
-            statuses = {task.name: self.status(task.name) for task in launch.tasks}
-            goes_on = launch.id > newest and any(status and status.launch == launch.id
-                                                 for status in statuses.values())
-            for task in launch.tasks:
-                if goes_on or statuses[task.name]:
-                    tasks.setdefault(task.name, task)
-        in_order = sorted(tasks.values(), key=lambda task: (*STAGES, task.stage).index(task.stage))
-        return {task.name: task for task in in_order}
 
     def path(self, *parts):
         return "/".join((self.out, *map(on_disk, parts)))

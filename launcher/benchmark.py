@@ -62,15 +62,20 @@ def read_benchmark(options):
 
 def check_response(data, y_col_name):
     """Refuses a response file that is missing, or lacks the column."""
-    path = f"{data.directory}/y_data/{data.y_data_file}"
+    folder = f"{data.directory}/y_data"
+    path = f"{folder}/{data.y_data_file}"
     try:
         columns = next(read_table(path, "\t"))
     except FileError as error:      # synergy data have synergy.tsv
-        raise Refusal(f"response file {error}",
-                      f"{RAW_DATA}, or --y_data_file with the name of another file in y_data/")
+        others = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        raise Refusal(f"response file {error}", "--y_data_file with one of " + ", ".join(others)
+                      if others else RAW_DATA)
+    if len(columns) == 1 and "," in columns[0]:
+        raise Refusal(f"response file {path} separates its columns by commas",
+                      "write it with tabs")
     if y_col_name not in columns:
         raise Refusal(f"response file {path} has no column {y_col_name!r}",
-                      f"--y_col_name with one of {', '.join(columns)[:300]}; tabs separate columns")
+                      f"--y_col_name with one of {', '.join(columns)[:300]}")
 
 
 def choose_studies(wanted, benchmark, option):
@@ -178,7 +183,7 @@ def check_unchanged(data, tasks, tree, options):
     if options.redo == "preprocess" or options.adopt_data:
         return found
     now = recorded({"fingerprints": found})
-    changed = {launch.id: name for launch in tree.launches + tree.dry_launches
+    changed = {launch.id: name for launch in tree.launches
                for name, value in recorded(launch.plan).items()
                if not same_content(value, now.get(name))}   # launch -> a file that changed since
     # The newest launch that took a result as valid vouches for it.

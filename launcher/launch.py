@@ -6,8 +6,6 @@
 Nothing before `write` changes anything in OUT, but for --adopt; a dry run stops after it.
 """
 import os
-import re
-import shlex
 import signal
 import sys
 from typing import Callable, NamedTuple
@@ -17,7 +15,7 @@ from core.text import Output, plural
 from core.tree import ResultsTree
 from launcher import (check, launch_files, local, options as command_line, planning, queue, slurm,
                       status, templates)
-from launcher.paths import HERE, MODEL_STAGES
+from launcher.paths import MODEL_STAGES
 
 
 class Workflow(NamedTuple):
@@ -52,8 +50,9 @@ def main(workflow, argv=None):
         sys.stdout.broken = True
         return 141
     except KeyboardInterrupt as stopped:        # of a local run: with the number of its signal
-        sys.stderr.write(f"\n{program}: stopped; the same command (without --redo) goes on with "
-                         "what is missing\n")
+        way = ("the same command (without --redo) goes on with what is missing" if stopped.args
+               else "what was submitted goes on (--status, --cancel)")
+        sys.stderr.write(f"\n{program}: stopped; {way}\n")
         return 128 + (stopped.args[0] if stopped.args else signal.SIGINT)
     finally:
         if sys.stdout.broken and stdout is not None:    # nor does Python complain at its end
@@ -84,7 +83,7 @@ def run(workflow, argv):
     arrays = planning.arrays_to_run(tasks, why, options)
     directory = launch_files.write(options, data, tasks, why, arrays, plan.files, found)
     if options.dry_run:
-        return print_dry_run(arrays, directory, options)
+        return print_dry_run(arrays, directory)
     try:    # with the plan written: of two launchers at once, one sees the other's
         make_way(why, arrays, directory, options)
         for name, text in plan.once.items():
@@ -98,20 +97,12 @@ def run(workflow, argv):
     return finish(why, directory, options)
 
 
-def print_dry_run(arrays, directory, options):
-    """The arrays, for Slurm as commands that can be pasted into bash; returns 0."""
+def print_dry_run(arrays, directory):
+    """Prints the arrays and their templates; returns 0."""
     print(f"dry run: everything is written in {directory}, nothing is started")
-    jobs = {}       # array -> the shell variable that holds its job
     for array in arrays:
-        start = f"{array.name}:"
-        if options.executor == "slurm":
-            variable = re.sub(r"\W", "_", array.name)
-            start = " ".join([f"{variable}=$(sbatch --parsable", *slurm.dependency_of(array, jobs),
-                              shlex.quote(f"{directory}/{array.name}.sbatch") + ")   #"])
-            jobs[array.name] = f"${variable}"
-        print(f"  {start} {sized(array)}, {os.path.relpath(array.template, templates.DIRECTORY)}")
-    print(f"one task by hand:\n  bash {shlex.quote(f'{HERE}/run_model.sh')} --task "
-          f"{shlex.quote(f'{directory}/{arrays[0].name}.tasks')} {min(arrays[0].lines)}")
+        template = os.path.relpath(array.template, templates.DIRECTORY)
+        print(f"  {array.name}: {sized(array)}, {template}")
     return 0
 
 

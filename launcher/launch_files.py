@@ -2,8 +2,7 @@
 
     options, tasks, why they run, arrays -> *.tasks, *.sbatch, runs.tsv for the runners, plan.json
 
-docs/files.md has each key. A dry run writes dry_plan.json instead of plan.json: it counts once
-somebody runs its lines.
+docs/files.md has each key. A dry run writes dry_plan.json instead of plan.json, which nobody reads.
 """
 import json
 import os

@@ -149,8 +149,9 @@ class Campaign:
         line = f"{counts['done']} of {plural(len(self.states), 'task')} done"
         line += "".join(f", {counts[state]} {state}" for state in ("failed", "not run", "running")
                         if counts[state])
-        print(f"{line}; {timedelta(seconds=int(now - self.started))} so far", file=sys.stderr,
-              flush=True)
+        with suppress(OSError):     # the terminal may be closed, the disk full
+            print(f"{line}; {timedelta(seconds=int(now - self.started))} so far", file=sys.stderr,
+                  flush=True)
 
     def stop(self):
         """Asks every task that runs to stop, then kills what has not."""
@@ -161,7 +162,7 @@ class Campaign:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0, given_up - time.time()))
         for process in self.running:
-            signal_group(process, signal.SIGKILL)       # the stage's own children too
+            signal_group(process, signal.SIGKILL)   # runners end their stages before
 
 
 def signal_group(process, number):

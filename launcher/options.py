@@ -156,7 +156,7 @@ class Help(argparse.RawDescriptionHelpFormatter):
 
 
 def parser_of(workflow):
-    description, to, examples = workflow.header.partition("\n\nTo ")
+    description, to, examples = (workflow.header or "").partition("\n\nTo ")
     parser = Parser(
         prog=f"workflow_{workflow.name}.py", description=description, allow_abbrev=False,
         formatter_class=lambda prog: Help(prog, max_help_position=29),

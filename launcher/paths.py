@@ -61,9 +61,11 @@ def model_script(options, stage):
     """Returns the path of the model's script for a stage; Refusal if it does not exist."""
     path = f"{options.model_dir}/{options.model}_{stage}_improve.py"
     if not os.path.isfile(path):
+        names = os.listdir(options.model_dir) if os.path.isdir(options.model_dir) else []
+        near = [name for name in names if name.lower() == os.path.basename(path).lower()]
+        hint = f"; {near[0]} differs in case" if near else ""
         raise Refusal(f"the model script {path} does not exist",
-                      "--model NAME and --model_dir DIR of the model's scripts; upper and lower "
-                      "case matter")
+                      f"--model NAME and --model_dir DIR of the model's scripts{hint}")
     return path
 
 

@@ -156,10 +156,12 @@ def print_plan(tasks, why, options):
     start = f"workflow_{options.workflow}: {'dry run: ' if options.dry_run else ''}"
     print(f"{start}{plural(len(own), 'task')} in {options.output_dir}: "
           f"{len(own) - len(to_run)} done already, {len(to_run)} to run ({stages})")
-    kinds = Counter(why[task.name].kind for task in to_run)
-    for kind, sentence in rules.SUMMARY.items():
-        if kinds[kind]:
-            print(f"  {kinds[kind]} of these {sentence}")
+    names = {}      # kind of reason -> tasks
+    for task in to_run:
+        names.setdefault(why[task.name].kind, []).append(task.name)
+    for kind, (first, *others) in names.items():
+        if kind not in ("never_run", "redo", "follows"):
+            print(f"  {1 + len(others)} of these, {first} first: {why[first].text}")
     sys.stdout.flush()
 
 

@@ -9,6 +9,7 @@ import re
 import signal
 import sys
 import time
+from contextlib import suppress
 
 from core.errors import Refusal
 from core.text import plural
@@ -20,9 +21,9 @@ SILENCE = 900           # seconds without an answer after which --wait gives up
 STRANDED = "DependencyNeverSatisfied"
 # Slurm's reasons why an element can never start by itself -> what to do
 NEVER_STARTS = {
-    r"SPECIAL_EXIT|_HOLD|held( state)?$|JobHeld":
+    r"SPECIAL_EXIT|_HOLD|held( state)?$|JobHeld|JobHold|ReservationDeleted":
         "scontrol release JOB; an administrator's hold: ask the administrators",
-    r"Partition(Down|Inactive|TimeLimit|NodeLimit)|BadConstraints|InvalidAccount|InvalidQOS"
+    r"Partition(TimeLimit|NodeLimit)|BadConstraints|InvalidAccount|InvalidQOS"
     r"|AccountNotAllowed|QOSNotAllowed|(Assoc|QOS)(Max\w*PerJob|Min)":
         "edit what it names in the template, then --cancel and the same command"}
 
@@ -104,8 +105,11 @@ def cancel(options):
             if launch.plan.get("executor") == "local" and is_alive(launch.plan)]
     if not options.dry_run:
         slurm.cancel(jobs)
-        for pid in pids:
-            os.kill(pid, signal.SIGTERM)
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGTERM)
+        except PermissionError:
+            raise Refusal(f"process {pid} is another user's", "ask whoever started it")
     host, start = os.uname().nodename, "dry run: would cancel" if options.dry_run else "cancelled"
     if jobs:
         print(f"{start} {plural(len(jobs), 'job')}: {' '.join(jobs)}")
@@ -131,7 +135,8 @@ def wait(tree, launch_id):
         line = queue.error or f"{plural(len(left), 'job')} left, " \
                               f"{sum(each.state in slurm.RUNNING for each in left)} running"
         if line != before:
-            print(line, file=sys.stderr, flush=True)
+            with suppress(OSError):
+                print(line, file=sys.stderr, flush=True)
         time.sleep(pause)
         pause = min(2 * pause, PAUSE)
     print(f"the controller has been silent for {SILENCE} s; the jobs go on", file=sys.stderr)

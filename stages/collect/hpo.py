@@ -55,7 +55,7 @@ def collect(tree, model):
                  for status in [tree.status(task.name)] if status}
         if len(found) > 1:
             notes.append(f"{source}: its trials ran in {' and '.join(sorted(found))}")
-    steps = commands(tree.plan, tree.out, best) if tree.plan and best else []
+    steps = commands(tree, best) if tree.plan and best else []
     run = Run(tree, model, tasks, len(done), gaps, notes)
     page, figures = hpo_report.report(run, trials, studies, steps)
     params = {model: {source: trial.params for source, trial in best.items()}}
@@ -124,21 +124,26 @@ def shown_text(trials, studies, best, steps):
         *(f"\n{number}. {what}:\n  {command}" for number, (what, command) in enumerate(steps, 1))])
 
 
-def commands(plan, out, sources):
+def commands(tree, sources):
     """Returns [(what it does, command to paste into a shell)]: train with the best values, train
-    without them, compare. plan: plan.json of the search."""
-    out = as_text(os.path.abspath(out))
-    tuned, untuned = f"{out}_csa_tuned", f"{out}_csa_untuned"
-    train = [sys.executable, f"{PROJECT}/workflow_csa.py", *same_arguments(plan, out),
-             "--source", *sources]
-    steps = {"train each study with its best values": [
-                 *train, "--hyperparameters_file", f"{out}/{BEST}", "--output_dir", tuned],
-             "train without them, with the train script's own values": [
-                 *train, "--output_dir", untuned],
-             "compare the two": [
-                 sys.executable, f"{PROJECT}/stages/collect_scores.py", "--compare", untuned,
-                 tuned, "--output_dir", f"{out}_csa_compared"]}
-    return [(what, quoted(command)) for what, command in steps.items()]
+    without them, compare; for sources that were searched with other arguments by themselves."""
+    out, groups, steps = as_text(os.path.abspath(tree.out)), {}, []
+    for source in sources:
+        plan = next((launch.plan for name, (launch, _) in tree.last_runs.items()
+                     if name.startswith(f"{source}/trials/")), tree.plan)
+        groups.setdefault(tuple(same_arguments(plan, out)), []).append(source)
+    for arguments, own in groups.items():
+        start = f"{out}_{'_'.join(own)}" if len(groups) > 1 else out
+        tuned, untuned = f"{start}_csa_tuned", f"{start}_csa_untuned"
+        train = [sys.executable, f"{PROJECT}/workflow_csa.py", *arguments, "--source", *own]
+        steps += [("train each study with its best values", [
+                      *train, "--hyperparameters_file", f"{out}/{BEST}", "--output_dir", tuned]),
+                  ("train without them, with the train script's own values", [
+                      *train, "--output_dir", untuned]),
+                  ("compare the two", [
+                      sys.executable, f"{PROJECT}/stages/collect_scores.py", "--compare", untuned,
+                      tuned, "--output_dir", f"{start}_csa_compared"])]
+    return [(what, quoted(command)) for what, command in steps]
 
 
 def same_arguments(plan, out):

@@ -3,6 +3,7 @@
     Call, Claim -> inputs -> the stage's process, log.txt -> stage_status.json
 """
 import json
+import math
 import os
 import re
 import signal
@@ -12,11 +13,11 @@ import time
 import zlib
 from contextlib import suppress
 
-from core.errors import FileError, Refusal
+from core.errors import FileError
 from core.files import (fingerprint, read_json, same_content, script_fingerprint,
                         write_whole)
 from core.improve_files import used_otherwise
-from core.rules import split_file_path
+from core.rules import split_file_paths
 from core.task import SPLIT_FILES, command_line, quoted
 from core.tree import LOG, STATUS, Status, write_text
 from stages.runner.claim import TOUCH_EVERY, identity, remove
@@ -24,6 +25,7 @@ from stages.runner.verdict import (SIGNALS, TEMPLATE, Verdict, contract_files, e
                                    printable)
 
 LOG_END = 20000         # bytes of the log that are searched for the reason of a failure
+LAST_SECONDS = 7        # of a stage of a local run that was asked to end
 STDOUT, STDERR = 1, 2
 # Libraries start a thread for each core of the node unless one of these tells them how many.
 THREADS = ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
@@ -74,7 +76,7 @@ class Attempt:
                     self.run_stage()
             except Verdict as verdict:
                 self.verdict = verdict
-            except (FileError, OSError) as error:
+            except (FileError, OSError, ValueError) as error:    # ValueError: of a setting
                 self.verdict = Verdict("failed", "os_error", str(error))
         if self.signals.number:
             self.note_signal()
@@ -91,7 +93,7 @@ class Attempt:
     def check_start(self):
         """Waits until the inputs inside the results tree are done; the Verdict if one is not, or
         if run_model.sh could not activate the environment."""
-        call, deadline = self.call, time.time() + setting("LATENCY_WAIT", 60)
+        call, deadline = self.call, time.time() + float(os.environ.get("LATENCY_WAIT") or 60)
         for name in call.inputs:
             while True:
                 status = call.status(name)
@@ -125,10 +127,12 @@ class Attempt:
         self.write()
         for name in (*call.required, *call.optional, "param_log_file.txt"):
             remove(call.path(name))     # old files never pass for new ones
-        status, usage = self.wait_for(subprocess.Popen(
+        process = subprocess.Popen(
             [os.environ.get("STAGE_PYTHON") or sys.executable, task.script, *call.stage_arguments],
             cwd=call.folder, env=stage_variables(task.environment), start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log))
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.claim.note_stage(process.pid)
+        status, usage = self.wait_for(process)
         self.outputs.update(cpu_seconds=round(usage.ru_utime + usage.ru_stime, 3),
                             peak_mb=round(usage.ru_maxrss / 1024.0, 1))
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
@@ -144,7 +148,9 @@ class Attempt:
 
     def wait_for(self, process):
         """Returns wait status and usage of the stage. A signal is passed on and written down at
-        once: Slurm may kill everything seconds later."""
+        once: Slurm may kill everything seconds later. A local launcher kills this process alone
+        after launcher/local.GRACE, so the stage is killed before."""
+        asked = math.inf
         while True:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             if pid:
@@ -155,7 +161,10 @@ class Attempt:
                     os.killpg(process.pid, signal.SIGTERM)
                 self.note_signal()
                 self.write()
-            self.signals.wait(TOUCH_EVERY)
+                asked = time.time()
+            if time.time() - asked > LAST_SECONDS and os.environ.get("TASK_EXECUTOR") == "local":
+                os.killpg(process.pid, signal.SIGKILL)
+            self.signals.wait(TOUCH_EVERY if asked == math.inf else 1)
             if self.claim.touch() and not os.path.lexists(self.call.path(STATUS)):
                 self.write()        # the stage has emptied its directory
 
@@ -216,14 +225,6 @@ def say(text, stream=STDOUT):
     return 0
 
 
-def setting(name, default):
-    """Returns the whole number of an environment variable. Refusal."""
-    text = os.environ.get(name) or str(default)
-    if not text.isdecimal():
-        raise Refusal(f"{name} is {text!r}, not a whole number", f"{name}=1, or leave it out")
-    return int(text)
-
-
 # ---- what the stage gets
 
 def stage_variables(environment):
@@ -244,12 +245,13 @@ def stage_variables(environment):
 
 
 def split_files(call):
-    """Returns {split file as in the arguments: its fingerprint} of a preprocess."""
+    """Returns {split file as in the arguments: its fingerprint} of a preprocess, and of those that
+    a launcher has made one from."""
     arguments = call.task.arguments
     benchmark = os.path.join(call.out, str(arguments.get("input_dir", "")))
-    return {arguments[option]: fingerprint(split_file_path(option, arguments, benchmark, call.out))
-            for option in SPLIT_FILES
-            if call.task.stage == "preprocess" and isinstance(arguments.get(option), str)}
+    options = SPLIT_FILES if call.task.stage == "preprocess" else ()
+    return {name: fingerprint(path)
+            for name, path in split_file_paths(options, arguments, benchmark, call.out)}
 
 
 def note_environment(call):

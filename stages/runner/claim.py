@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from core.tree import CLAIM, DEAD_AFTER, process_started
 
+PROCESSES = (("pid", "process_started"), ("stage", "stage_started"))    # that keep a claim alive
 TOUCH_EVERY = 5         # seconds between two signs of life of a claim
 
 
@@ -70,6 +71,13 @@ class Claim:
         time.sleep(os.urandom(1)[0] / 1000)
         return False
 
+    def note_stage(self, pid):
+        """Writes down the stage's process, which may outlive its runner: the claim lives as long
+        as one of them."""
+        self.me.update(stage=pid, stage_started=process_started(pid))
+        with suppress(OSError), open(self.path, "w") as file:
+            json.dump(self.me, file)
+
     def others(self):
         """Returns {path: is it dead?} of the other claims on this task."""
         paths = [os.path.join(self.directory, name) for name in os.listdir(self.directory)
@@ -86,7 +94,8 @@ class Claim:
         if is_same_job and claim.get("restarts", 0) < self.me["restarts"]:
             return True     # the same element, requeued: Slurm has ended its first run
         if self.me["kernel"] and claim.get("kernel") == self.me["kernel"]:
-            return process_started(claim.get("pid")) != claim.get("process_started")
+            return not any(claim.get(start) and process_started(claim.get(pid)) == claim[start]
+                           for pid, start in PROCESSES)
         try:    # by the clock of the file server
             os.utime(self.directory)
             return os.stat(self.directory).st_mtime - os.lstat(path).st_mtime > DEAD_AFTER

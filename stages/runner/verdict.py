@@ -102,7 +102,9 @@ def explain(verdict, text, environment, peak_mb):
 
 
 def printable(line):
-    return "".join(letter for letter in line if letter.isprintable() or letter == "\t")
+    """Without colours and other control characters."""
+    return "".join(letter for letter in re.sub("\x1b\\[[0-9;]*m", "", line)
+                   if letter.isprintable() or letter == "\t")
 
 
 def exception_line(lines):

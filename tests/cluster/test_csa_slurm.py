@@ -61,14 +61,6 @@ class CrossStudyTest(SlurmCase):
         self.run_slurm("--source", "gCSI", "CTRPv2", "--split", "0",
                        TOY_FAULTS=f"train models/gCSI wait:{last}")
 
-    def test_the_scripts_of_a_dry_run_work_by_hand(self):
-        ended = self.run_toy("--executor", "slurm", *ONE, "--dry_run", code=0)
-        self.assertEqual(self.cluster.run("squeue", "-h"), "")
-        lines = [line for line in ended.out.splitlines() if "=$(sbatch" in line]
-        self.run_command("bash", "-c", "\n".join(["set -eu", *lines]), code=0)
-        self.cluster.wait_until_empty()
-        self.assertEqual(self.table("r2_mean_csa_table.csv")[0]["src"], "gCSI")
-
     def test_paths_with_blanks_and_quotes_work(self):
         name = "a b'$;é%s"
         os.rename(self.path("raw"), self.path(name))

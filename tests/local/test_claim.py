@@ -48,9 +48,13 @@ class TwoRunnersTest(RunnerCase):
                              ["log.txt", "stage_status.json"])
             os.unlink(self.path("go"))
 
-    def test_a_waiting_runner_takes_over_when_the_first_one_is_killed(self):
+    def test_a_waiting_runner_takes_over_when_the_first_one_and_its_stage_are_killed(self):
         first, second = self.start_first(), self.start_waiting()
+        stage = json.loads(self.read("out/.claim.1"))["stage"]
         first.kill()    # it is a zombie now, as nobody has asked for its end
+        time.sleep(2)
+        self.assertEqual(self.read("starts"), "x", "its stage still writes")
+        os.kill(stage, signal.SIGKILL)
         self.wait_for_text("starts", "xx")
         self.write("go", "0")
         self.assertEqual(second.wait(PATIENCE), 0)

@@ -8,7 +8,7 @@ import sys
 
 from tests import keeper
 from tests.campaign import ALL, FIVE, LOCAL, CampaignCase
-from tests.support import (PATIENCE, REPOSITORY, TOY_MODEL, WorkCase, wait_for,
+from tests.support import (PATIENCE, REPOSITORY, RUN_MODEL, TOY_MODEL, WorkCase, wait_for,
                            write_benchmark)
 
 MODEL, INFER = "models/A/split_0", "infer/A-B/split_1"
@@ -120,18 +120,18 @@ class AgainTest(FinishedCase):
 
 
 class OptionsTest(CampaignCase):
-    def test_a_dry_run_starts_nothing_and_its_line_works_by_hand(self):
+    def test_a_dry_run_starts_nothing_and_a_line_of_it_works_by_hand(self):
         ended = self.run_toy(*LOCAL, "--dry_run", TOY_STARTS=self.path("starts.txt"))
         self.assertEqual((ended.code, self.started()), (0, []))
         self.assertIn("preprocess_0: 4 tasks in 4 jobs, preprocess.sbatch\n", ended.out)
-        line = ended.out.strip().splitlines()[-1].strip()
-        self.run_command("bash", "-c", line, code=0)
+        tasks, = glob.glob(self.path("out/launches/*/preprocess_0.tasks"))
+        self.run_command("bash", RUN_MODEL, "--task", tasks, "0", code=0)
         self.assertEqual(self.status_of("ml_data/A-A/split_0")["state"], "done")
         self.assertIn("1 done already", self.run_toy(*LOCAL, "--dry_run").out)
 
     def test_a_dry_run_for_slurm_works_without_a_controller(self):
         ended = self.run_toy("--executor", "slurm", "--dry_run", "--max_running", "3", code=0)
-        self.assertIn("train=$(sbatch --parsable --dependency=aftercorr:$preprocess_0 ", ended.out)
+        self.assertIn("\n  train: 4 tasks in 4 jobs, train.sbatch\n", ended.out)
         script, = glob.glob(self.path("out/launches/*/train.sbatch"))
         self.assertIn("--array=0-3%3\n", self.read(script))
 
@@ -140,7 +140,8 @@ class TerminalTest(CampaignCase):
     def test_a_closed_or_full_standard_output_is_no_traceback_and_the_work_is_done(self):
         command = " ".join(map(shlex.quote, self.command(*FIVE, "--target", "A",
                                                          "--redo", "preprocess")))
-        for redirection, said in ((">&-", ""), (">/dev/full", "standard output cannot be written")):
+        for redirection, said in ((">&-", ""), (">/dev/full", "standard output cannot be written"),
+                                  ("2>/dev/full", "")):
             with self.subTest(redirection):
                 ended = self.run_command("bash", "-c", f"{command} {redirection}", code=0)
                 self.assertNotIn("Exception", ended.err)

@@ -39,11 +39,12 @@ class BenchmarkTest(DataCase):
     def test_a_response_file_that_cannot_be_used_is_named_with_what_is_wrong(self):
         response = self.read("raw/y_data/response.tsv")
         self.write("raw/y_data/response.tsv", response.replace("\t", ","))
-        self.assertIn("no column 'auc'\n  try: --y_col_name with one of source,improve_sample_id",
+        self.assertIn("response.tsv separates its columns by commas\n  try: write it with tabs",
                       self.refused("csa", *TOY))
         os.unlink("raw/y_data/response.tsv")
         self.write("raw/y_data/synergy.tsv", response.replace("auc", "loewe"))
-        self.assertRegex(self.refused("csa", *TOY), "response.tsv: cannot be read .*\n.*--y_data_")
+        self.assertRegex(self.refused("csa", *TOY), "response.tsv: cannot be read .*\n"
+                                                    ".*--y_data_file with one of synergy.tsv")
         found = self.planned_toy("csa", "--y_data_file", "synergy.tsv", "--y_col_name", "loewe")
         self.assertEqual(found.tasks["ml_data/A-B/split_0"].arguments["y_data_file"], "synergy.tsv")
         self.assertNotIn("y_data_file", found.tasks["models/A/split_0"].arguments)

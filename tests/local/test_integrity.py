@@ -67,7 +67,7 @@ class ChangedFilesTest(IntegrityCase):
         self.edit_split()
         ended, names = self.again()
         self.assertEqual(names, OF_SPLIT_0)
-        self.assertIn("of these were made from split files that have changed", ended.out)
+        self.assertIn("of these, models/A/split_0 first: A_split_0_train.txt has ch", ended.out)
         self.assert_nothing_runs()
 
     def test_a_split_file_edited_while_its_task_waited_is_noticed_when_it_is_edited_back(self):

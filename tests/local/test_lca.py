@@ -105,6 +105,19 @@ class LcaTest(PlanCase):
         self.assertIn("splits that are not alike are in one mean: train of A on A, 4 rows: "
                       "--epochs is 9 in split 1", ended.out)
 
+    def test_subsets_and_joint_sources_follow_the_split_files_that_they_were_made_from(self):
+        for workflow, source, edited, more in (("lca", "A", "A", ("--lc_sizes_arr", "4")),
+                                               ("csa", "A+B", "B", ("--target", "A"))):
+            command = (*LOCAL, "--source", source, "--split", "0", "--output_dir", workflow, *more)
+            self.run_toy(*command, workflow=workflow, code=0)
+            rows = self.read(f"raw/splits/{edited}_split_0_train.txt").split()
+            write_ids(self.path("raw"), f"{edited}_split_0_train.txt", rows[:-2])
+            ended = self.run_toy(*command, "--status", workflow=workflow, code=1)
+            self.assertIn("not run", ended.out)
+            ended = self.run_toy(*command, workflow=workflow, code=0)
+            self.assertIn(f"{edited}_split_0_train.txt has changed", ended.out)
+            self.run_toy(*command, "--status", workflow=workflow, code=0)
+
     def test_the_error_of_the_baseline_falls_with_size_on_the_demo_data(self):
         self.run_workflow("lca", *LOCAL, "--source", "gCSI", "--split", "0", "--lc_sizes", "2",
                           "--output_dir", "out", code=0)

@@ -30,7 +30,8 @@ class CommandLineTest(PlanCase):
             (("--dry-run",), "did you mean --dry_run?"),
             (("--learning_rate", "0.1"), '--train_args "--learning_rate 0.1", those of sbatch are '
              "lines in slurm_templates/site.sbatch"),
-            (("--model", "TOY"), "TOY_preprocess_improve.py does not exist", "upper and lower"),
+            (("--model", "TOY"), "TOY_preprocess_improve.py does not exist",
+             "; toy_preprocess_improve.py differs in case"),
             (("--status", "--cancel"), "--status and --cancel are given together"),
             (("--adopt", "--check"), "--adopt and --check are given together"),
             (("--check", "--cancel"), "--check and --cancel are given together"),

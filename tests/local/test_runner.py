@@ -179,6 +179,14 @@ class SignalTest(RunnerCase):
         self.assert_interrupted(process)
         self.assertIn("told -15", self.read("out/log.txt"))
 
+    def test_a_stage_of_a_local_run_that_does_not_end_when_it_is_asked_to_is_killed(self):
+        process, stage = self.start_slow(
+            "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SLOW,
+            TASK_EXECUTOR="local")
+        process.send_signal(signal.SIGTERM)
+        self.assert_interrupted(process)
+        self.assertFalse(os.path.exists(f"/proc/{stage}"))
+
     def test_two_signals_in_a_row_leave_a_verdict_15_of_15_times(self):
         """Even if the first one reaches the stage, and has ended it."""
         for delay in range(15):

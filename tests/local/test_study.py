@@ -57,7 +57,11 @@ class StudyTest(HpoCase):
     def test_another_study_in_the_same_tree_has_its_own_space_and_metric(self):
         self.write("other.json", json.dumps([dict(RATE, min=5.0, max=9.0, default=6.0)]))
         self.search(1)
-        self.search(1, "--source", "B", "--hyperparameter_file", "other.json", "--val_metric", "r2")
+        ended = self.search(1, "--source", "B", "--hyperparameter_file", "other.json",
+                            "--val_metric", "r2", "--epochs", "9")
+        for source, epochs in (("A", ""), ("B", "--epochs 9 ")):    # in what is printed to go on
+            self.assertRegex(ended.out, f"{epochs}--executor local --source {source} --output_dir "
+                                        f".*_{source}_csa_untuned")
         self.search(2)
         self.assertEqual({(row["source"], row["val_metric"], float(row["learning_rate"]) < 5)
                           for row in self.table("hpo_results.csv")},

@@ -43,10 +43,11 @@ class SlurmWordsTest(unittest.TestCase):
     def test_only_a_reason_that_does_not_pass_can_never_start(self):
         never = ("PartitionTimeLimit", "BadConstraints", "JobHeldUser", "JobHeldAdmin",
                  "job requeued in held state", "launch failure limit exceeded requeued held",
-                 "launch_failed_requeued_held", "PartitionDown", "InvalidAccount",
+                 "launch_failed_requeued_held", "JobHoldMaxRequeue", "InvalidAccount",
                  "QOSMaxMemoryPerJob", "AssocMaxWallDurationPerJobLimit", "QOSMinGRES",
                  "RESV_DEL_HOLD|None", "REQUEUE_HOLD|None")
         passes = ("Priority", "Resources", "Dependency", "BeginTime", "JobArrayTaskLimit",
+                  "PartitionDown",
                   "QOSMaxJobsPerUserLimit", "AssocGrpCpuLimit", "Reservation", "None",
                   "ReqNodeNotAvail, UnavailableNodes:n1", "Nodes required for job are DOWN, "
                   "DRAINED or reserved for jobs in higher priority partitions")

@@ -7,7 +7,6 @@ from unittest import mock
 
 from core.errors import Refusal
 from stages.runner import attempt
-from stages.runner.attempt import setting
 from stages.runner.main import Call, calls_of
 from stages.runner.verdict import Verdict, contract_files, explain
 from tests.support import WorkCase
@@ -74,9 +73,6 @@ class CallTest(WorkCase):
                 (f"--task {tasks} 0x8", "--task takes FILE INDEX .*whole numbers")):
             with self.subTest(line), self.assertRaisesRegex(Refusal, sentence):
                 calls_of(line.split())
-        with mock.patch.dict(os.environ, LATENCY_WAIT="abc"), self.assertRaisesRegex(
-                Refusal, "LATENCY_WAIT is 'abc', not a whole number"):
-            setting("LATENCY_WAIT", 0)
 
 
 class InputsTest(WorkCase):
@@ -209,7 +205,7 @@ class ReasonTest(unittest.TestCase):
                 (MODULE, "ModuleNotFoundError: No module named 'x' (not in conda:drp: install it "
                          "there, or give another --env)"),
                 ("caught:\n" + CHAINED + "step\n" * 99 + "no GPU\n", "no GPU"),
-                ("=== attempt 1\n===  none x\nplain words\x1b[0m\r\n\n", "plain words[0m")):
+                ("=== attempt 1\n===  none x\n\x1b[1;35mplain\x1b[0m words\r\n\n", "plain words")):
             with self.subTest(expected):
                 self.assertEqual(self.reason(text), ("exit_code", f"exit code 1: {expected}"))
         self.assertEqual(self.reason(""), ("exit_code", "exit code 1"))
