@@ -33,7 +33,6 @@ class CommandLineTest(PlanCase):
             (("--model", "TOY"), "TOY_preprocess_improve.py does not exist",
              "; toy_preprocess_improve.py differs in case"),
             (("--status", "--cancel"), "--status and --cancel are given together"),
-            (("--adopt", "--check"), "--adopt and --check are given together"),
             (("--check", "--cancel"), "--check and --cancel are given together"),
             (("--status", "--json", "--resources"), "--json and --resources are given together"),
             (("--split", "0,3-1"), "neither a split number nor a range"),

@@ -78,8 +78,8 @@ class VerdictTest(RunnerCase):
                 ("empty", 1, "exit code 0, but val_scores.json is missing ")):
             self.train(TOY_FAULTS=f"train A {fault}", code=code)
             self.assertIn(reason, self.out_status(MODEL)["reason"])
-        attempts = self.out_status(MODEL)["attempt"]
-        self.assertEqual(self.read(MODEL, "log.txt").count("=== attempt"), attempts)
+        self.assertEqual(self.read(MODEL, "log.txt").count("=== attempt"),
+                         self.out_status(MODEL)["attempt"])
 
     def test_a_split_file_that_changes_while_it_is_read_fails_the_task(self):
         self.write("raw/splits/A.txt", "1\n")

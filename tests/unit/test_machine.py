@@ -29,8 +29,8 @@ class MachineTest(unittest.TestCase):
         two_splits = [task(f"p{i}", f"preprocess_{i % 4}", i // 4) for i in range(8)]
         more = task("t", "train", 1, ["p3"])
         for tasks, seconds, running, names in (
-                ([*two_splits, more], 9.0, {}, "p0"), ([*two_splits, more], 0.4, {}, "p0 p1"),
-                ([*two_splits, more], 0.1, {}, "p0 p1 p2 p3"), (two_splits[:4], 0.1, {}, "p0 p1"),
+                ([*two_splits, more], 9.0, {}, "p0"),
+                ([*two_splits, more], 0.1, {}, "p0 p1 p2 p3"),
                 # until nothing else is left, a free slot takes what there is
                 ([*two_splits[:4], more], 0.1, {1: ()}, "p0 p1 p2 p3"),
                 (two_splits[:4], 0.1, {1: ()}, "p0 p1")):
