@@ -41,6 +41,7 @@ T_99 = 6.96, 4.54, 3.75, 3.36, 3.14, 3.00, 2.90, 2.82, 2.76     # Student's t, 2
 MOST_WIDTH = 0.3        # an asymptote is identified if its limits are this close, and
 LEAST_LEVEL = 0.05      # above this; both are parts of the error at the largest size
 LEVELLED = 0.1          # a curve has levelled off if its law can lose no more than this part of it
+MOST_MISSED = 0.1       # of the median at the largest size, without a warning
 WIDEST = 99.0           # half a band in logarithms, for curves that are no curves
 TIMES = 2, 4, 8         # the largest size, of predictions
 
@@ -273,9 +274,13 @@ def _problem(curve, recent):
 def _warnings(fit, curve):
     """Returns what a reader of the numbers has to know, '' or sentences."""
     smallest, largest = min(curve), max(curve)
+    missed = fit.predicted_full / statistics.median(curve[largest].values()) - 1
     return " ".join(sentence for is_so, sentence in (
         (len(curve) < ENOUGH_SIZES or largest < NARROW * smallest,
          f"Only {len(curve)} sizes, {smallest:.0f}-{largest:.0f} rows: read the fit as a sketch."),
+        (abs(missed) > MOST_MISSED,
+         f"The law misses the error at {largest:.0f} rows by {100 * missed:.0f} %: where small sizes "
+         "follow another law, leave them out (--min_size)."),
         (not fit.draws, "One split: how splits differ is not in the bands."),
         (fit.gamma >= (1 - LEVELLED) * fit.predicted_full,
          "The error falls and levels off before these sizes end: by the fitted law, twice the data "

@@ -45,8 +45,8 @@ class RowsTest(CampaignCase):
         before = len(self.starts())
         self.run_rows("--fuse", "--split", "0", code=0)
         self.assertEqual(sorted(row[2] for row in self.starts()[before:]), sorted(failed))
-        newest = max(glob.glob(self.path("out/launches/*/row.tasks")))
-        self.assertTrue(all(self.read(newest).split("\n")[:3]))
+        lines = self.read(max(glob.glob(self.path("out/launches/*/row.tasks"))))
+        self.assertTrue(all(lines.split("\n")[:3]))
 
     def test_a_signal_interrupts_one_task_and_the_rest_has_not_run(self):
         process = self.start_campaign(*ONE_ROW,

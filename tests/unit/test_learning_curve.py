@@ -90,6 +90,10 @@ class LearningCurveTest(unittest.TestCase):
                           f"law, twice the data takes {fit.gain_percent:.2g} % off it.",
                           fit.warning)
 
+    def test_a_law_that_a_small_size_has_pulled_away_says_so(self):
+        fit = fitted([4, 8, 16, 32, 64], [[12], [1.0], [0.8], [0.65], [0.55]])
+        self.assertIn("The law misses the error at 64 rows by 11 %", fit.warning)
+
     def test_flat_and_rising_curves_claim_nothing(self):
         cases = itertools.product((law(0, 1, 0.3), law(0.1, 0.1, 0)), range(5), (
             (10, 10, 0), (10, 10, 0.02), (6, 1, 0.01), (3, 1, 0.01), (3, 2, 0.02), (5, 3, 0.05)))
