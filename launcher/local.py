@@ -35,8 +35,8 @@ def slots_of(options):
 
 def run(arrays, directory, options):
     """Runs every element of the arrays; what came of them is in the statuses."""
-    with open(os.path.join(directory, "slurm", "local.out"), "ab") as output, \
-            Signals() as signals:
+    signals = Signals()
+    with open(os.path.join(directory, "slurm", "local.out"), "ab") as output:
         campaign = Campaign(arrays, directory, options, output)
         try:
             while not signals.number and campaign.start_ready():

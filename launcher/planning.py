@@ -3,6 +3,7 @@
     check -> find_data -> workflow's plan -> with_collector -> look -> print_plan -> arrays_to_run
 """
 import os
+import re
 import shutil
 import sys
 from collections import Counter
@@ -41,6 +42,9 @@ def choose_executor(options):
             options.executor = "local"
             options.notes.append("sbatch is here, but no cluster is set up for it: the tasks run "
                                  "on this machine")
+    for gpu in options.gpus:
+        if not re.match(r"\d+$|GPU-|MIG-", gpu):
+            raise Refusal(f"--gpus: {gpu!r} is no GPU", "give numbers or UUIDs, as in 0,1")
     if options.executor == "slurm" and options.gpus:
         raise Refusal("--gpus is for local runs; a job asks for its GPU in the template",
                       "switch on --gres=gpu:1 in slurm_templates, or add --executor local")

@@ -279,8 +279,8 @@ def _warnings(fit, curve):
         (len(curve) < ENOUGH_SIZES or largest < NARROW * smallest,
          f"Only {len(curve)} sizes, {smallest:.0f}-{largest:.0f} rows: read the fit as a sketch."),
         (abs(missed) > MOST_MISSED,
-         f"The law misses the error at {largest:.0f} rows by {100 * missed:.0f} %: where small sizes "
-         "follow another law, leave them out (--min_size)."),
+         f"The law misses the error at {largest:.0f} rows by {100 * missed:.0f} %: where small "
+         "sizes follow another law, leave them out (--min_size)."),
         (not fit.draws, "One split: how splits differ is not in the bands."),
         (fit.gamma >= (1 - LEVELLED) * fit.predicted_full,
          "The error falls and levels off before these sizes end: by the fitted law, twice the data "

@@ -72,7 +72,7 @@ class TwoRunnersTest(RunnerCase):
         self.write("slow.py", "import os, shutil, sys\nshutil.rmtree(sys.argv[-1])\n"
                               "os.makedirs(sys.argv[-1])\n" + self.read("slow.py"))
         first = self.start_first()
-        wait_for(lambda: os.listdir(self.path("out")), "the claim, which comes back")
+        wait_for(lambda: len(os.listdir(self.path("out"))) == 2, "claim and status again")
         second = self.start_waiting()
         self.write("go", "0")
         self.assertEqual([process.wait(PATIENCE) for process in (first, second)], [0, 0])

@@ -37,8 +37,6 @@ class RefusalsTest(WorkCase):
         for parts, arguments in (
                 (("study 'CLE' of --source is not in", "one of A, A-B, B-C, C"),
                  ("--source", "CLE")),
-                (("no split files",), ("--input_dir", "nowhere")),
-                (("/nowhere does not exist",), ("--env", "venv:/nowhere")),
                 (("nothing to run",), ("--source", "A", "--target", "A", "--only_cross_study")),
                 (("two tasks would write ml_data/A-B-C",),
                  ("--source", "A", "A-B", "--target", "B-C", "C")),

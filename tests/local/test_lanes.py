@@ -55,7 +55,6 @@ class Waits(unittest.TestCase):
         subprocess.check_call(["bash", "-c", "setsid sleep 1000 & echo $! >part; mv part pid"])
         time.sleep(1000)
 '''
-SERIAL = ("tests.unit.test_daemon",)
 
 
 class LanesTest(WorkCase):
@@ -84,13 +83,13 @@ class LanesTest(WorkCase):
 
     def test_nothing_outlives_a_test_process_that_is_killed_or_interrupted(self):
         self.write("tests/unit/test_daemon.py", DAEMON)
-        for arguments in (("discover", "-s", "tests"), SERIAL):
-            for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
-                with self.subTest(arguments=arguments, number=number):
-                    self.assert_leaves_nothing(arguments, number)
+        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+            with self.subTest(number=number):
+                self.assert_leaves_nothing(number)
 
-    def assert_leaves_nothing(self, arguments, number):
-        process = self.start(sys.executable, "-m", "unittest", *arguments, TMPDIR=self.work)
+    def assert_leaves_nothing(self, number):
+        process = self.start(sys.executable, "-m", "unittest", "discover", "-s", "tests",
+                             TMPDIR=self.work)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         wait_for(lambda: os.path.exists(self.path("pid")), "the daemon")

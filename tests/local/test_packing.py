@@ -67,6 +67,7 @@ class GpusTest(CampaignCase):
         self.run_toy(*LOCAL, "--env", f"venv:{self.path('v')}", "--gpus", "0,3", *FIVE, code=0)
         self.assertEqual(set(self.read("gpus.txt").split()), {"0", "3"})
 
-    def test_gpus_on_slurm_are_refused(self):
+    def test_gpus_on_slurm_and_what_is_no_gpu_are_refused(self):
+        self.assert_refused(self.run_toy(*LOCAL, "--gpus", "0-3"), "'0-3' is no GPU")
         self.assert_refused(self.run_toy("--gpus", "0", "--executor", "slurm", "--dry_run"),
                             "--gpus is for local runs")

@@ -13,7 +13,7 @@ from tests.runner_case import DATA, MODEL, TRAIN, RunnerCase
 from tests.support import PATIENCE, REPOSITORY, RUN_MODEL, wait_for
 
 SCORES = "import sys\nopen(f'{sys.argv[2]}/val_scores.json', 'w').write('{\"mse\": 1}')\n"
-SLOW = "import os, time\nprint('started', os.getpid(), flush=True)\ntime.sleep(60)\n"
+SLOW = "import os, time\nprint('started', os.getpid(), flush=True)\ntime.sleep(600)\n"
 
 
 class CallsTest(RunnerCase):

@@ -115,12 +115,16 @@ class SearchTest(HpoCase):
             self.assertEqual([self.trained()[number] for number in range(3)], starts)
         self.assertEqual(self.points(), points)
 
-    def test_a_train_script_that_changed_between_trials_is_a_note(self):
+    def test_a_train_script_or_environment_that_changed_between_trials_is_a_note(self):
         self.assertNotIn("has changed between trials", self.search(2).out)
         path = self.path("out/A/trials/0001/trial.json")
         script = json.loads(self.read(path))["train_script"]
         self.write(path, self.read(path).replace(script, script[::-1]))     # of the same size
-        self.assertIn("A: the train script has changed between trials", self.search(3).out)
+        path = path.replace("trial.json", "stage_status.json")
+        self.write(path, self.read(path).replace('"none"', '"conda"'))
+        said = self.search(3).out
+        self.assertIn("A: the train script has changed between trials", said)
+        self.assertIn("A: its trials ran in conda and none", said)
 
     def test_each_point_of_a_discrete_space_is_tried_once(self):
         self.write("space.json", json.dumps([CHOICES]))

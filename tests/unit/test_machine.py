@@ -32,7 +32,7 @@ class MachineTest(unittest.TestCase):
                 ([*two_splits, more], 9.0, {}, "p0"),
                 ([*two_splits, more], 0.1, {}, "p0 p1 p2 p3"),
                 # until nothing else is left, a free slot takes what there is
-                ([*two_splits[:4], more], 0.1, {1: ()}, "p0 p1 p2 p3"),
+                ([*two_splits, more], 0.1, {1: ()}, "p0 p1 p2 p3"),
                 (two_splits[:4], 0.1, {1: ()}, "p0 p1")):
             campaign = self.campaign(tasks)
             campaign.seconds["preprocess"], campaign.running = seconds, running
