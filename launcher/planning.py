@@ -164,7 +164,7 @@ def print_plan(tasks, why, options):
     for task in to_run:
         names.setdefault(why[task.name].kind, []).append(task.name)
     for kind, (first, *others) in names.items():
-        if kind not in ("never_run", "redo", "follows"):
+        if kind not in ("never_run", "running", "redo", "follows"):
             print(f"  {1 + len(others)} of these, {first} first: {why[first].text}")
     sys.stdout.flush()
 
